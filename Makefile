@@ -1,0 +1,45 @@
+# The README's commands. Each makes what it needs: a virtual environment in .venv, packages, weights, a browser.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check
+export PIP_PROGRESS_BAR ?= on
+
+.PHONY: demo lab test lint notebooks clean
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/.installed
+	@$(BIN)/python -m nbaudio demo notebooks/01_quickstart.ipynb --to build/demo
+
+lab: $(VENV)/.installed
+	@$(BIN)/python -m nbaudio models fetch
+	$(BIN)/python -m jupyter lab notebooks/01_quickstart.ipynb
+
+test: $(VENV)/.tests-installed
+	@$(BIN)/python -m nbaudio models fetch
+	@sh tests/ui/install_browser.sh $(BIN)/python
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+	sh tests/other_interpreters.sh
+
+lint: $(VENV)/.tests-installed
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --quiet --upgrade pip
+	@echo "Installing nbaudio with its offline engine and JupyterLab (about 400 MB, once) ..."
+	$(PIP) install --quiet --editable '.[offline,notebook]'
+	@touch $@
+
+$(VENV)/.tests-installed: $(VENV)/.installed
+	@echo "Installing what the tests need ..."
+	$(PIP) install --quiet --group test
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build

@@ -1,0 +1,91 @@
+"""Talk with an audio model from a notebook.
+
+    %load_ext nbaudio
+
+    %%speak
+    Is a golden retriever a good family dog?
+
+Everything that the magics do can be done from Python with the same names:
+
+    import nbaudio as nba
+    reply = nba.chat().say("Is a golden retriever a good family dog?")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbaudio.clip import Clip
+    from nbaudio.conversation import Conversation, chat
+    from nbaudio.errors import NbaudioError
+    from nbaudio.exchange import Finished
+    from nbaudio.settings import NbAudio
+    from nbaudio.turns import Reply, Turn
+    from nbaudio.usage import Usage
+    from nbaudio.wire.answers import AudioDelta, TextDelta
+
+__version__ = "0.1.0"
+__all__ = [
+    "AudioDelta",
+    "Clip",
+    "Conversation",
+    "Finished",
+    "NbAudio",
+    "NbaudioError",
+    "Reply",
+    "TextDelta",
+    "Turn",
+    "Usage",
+    "chat",
+    "errors",
+]
+
+# Where each public name lives. It is imported when it is first used, so that `import nbaudio` costs next to nothing.
+_HOMES = {
+    "AudioDelta": "nbaudio.wire.answers",
+    "Clip": "nbaudio.clip",
+    "Conversation": "nbaudio.conversation",
+    "Finished": "nbaudio.exchange",
+    "NbAudio": "nbaudio.settings",
+    "NbaudioError": "nbaudio.errors",
+    "Reply": "nbaudio.turns",
+    "TextDelta": "nbaudio.wire.answers",
+    "Turn": "nbaudio.turns",
+    "Usage": "nbaudio.usage",
+    "chat": "nbaudio.conversation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name == "errors":
+        return importlib.import_module("nbaudio.errors")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nbaudio' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Bring the magics into a notebook: ``%load_ext nbaudio``."""
+    from nbaudio.magics.cells import NbAudioMagics
+    from nbaudio.magics.transform import fill_empty_body, keep_question_marks
+    from nbaudio.settings import NbAudio
+
+    options = NbAudio.instance(parent=shell)
+    if options not in shell.configurables:
+        shell.configurables.append(options)  # so that %config NbAudio finds it
+    for transforms, ours in (
+        (shell.input_transformers_cleanup, keep_question_marks),
+        (shell.input_transformers_post, fill_empty_body),
+    ):
+        if ours not in transforms:
+            transforms.append(ours)
+    shell.register_magics(NbAudioMagics)

@@ -1,0 +1,105 @@
+"""A notebook run from top to bottom with the offline engine, and what it leaves behind."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import os
+import re
+import shutil
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from nbaudio.errors import SetupError
+
+__all__ = ["run_demo"]
+
+_SOUND = re.compile(r'<audio[^>]*\ssrc="data:audio/(mpeg|wav|ogg|flac);base64,([A-Za-z0-9+/=]+)"')
+_ENDINGS = {"mpeg": "mp3", "wav": "wav", "ogg": "ogg", "flac": "flac"}
+
+
+def run_demo(notebook: Path | None, folder: Path) -> list[Path]:
+    """Execute a notebook offline; gives the paths of the executed notebook, its HTML page and its sounds.
+
+    Parameters
+    ----------
+    notebook : Path, optional
+        By default the quickstart in the package. The files beside it are at hand while it runs.
+    folder : Path
+        Where the results go; it is made if it isn't there, and results of an earlier run are replaced.
+
+    Raises
+    ------
+    SetupError
+        If Jupyter or the engine is not installed, or there is no such notebook.
+    """
+    missing = [name for name in ("nbclient", "nbconvert", "ipykernel") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SetupError(
+            f"Running a notebook needs {', '.join(missing)}.", "pip install 'nbaudio[offline,notebook]' brings them."
+        )
+    from nbaudio.engine.models import fetch
+
+    fetch()
+    folder.mkdir(parents=True, exist_ok=True)
+    with as_file(files("nbaudio") / "notebooks") as shipped:
+        source = notebook or shipped / "01_quickstart.ipynb"
+        if not source.is_file():
+            raise SetupError(f"There is no notebook {str(source)!r}.", "Name one: python -m nbaudio demo FILE.ipynb")
+        for beside in source.parent.iterdir():
+            if beside.suffix in (".wav", ".mp3", ".flac", ".ogg", ".txt"):
+                shutil.copy(beside, folder)
+        executed = _execute(source, folder)
+    page = folder / f"{source.stem}.html"
+    page.write_text(_as_html(executed), encoding="utf-8")
+    written = folder / source.name
+    _write(executed, written)
+    return [written, page, *_sounds(executed, folder)]
+
+
+def _execute(source: Path, folder: Path) -> Any:
+    import nbformat
+    from nbclient import NotebookClient
+    from tqdm import tqdm
+
+    notebook = nbformat.read(source, as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    with tqdm(total=len(cells), desc=f"running {source.name}", unit="cell") as bar:
+        client = NotebookClient(
+            notebook,
+            timeout=600,
+            kernel_name="python3",
+            # ipykernel warns about unencrypted loopback ports, which only this process uses
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            resources={"metadata": {"path": str(folder)}},
+            on_cell_executed=lambda cell, cell_index, execute_reply: bar.update(),
+        )
+        client.execute(env={**os.environ, "NBAUDIO_BACKEND": "offline"})
+    return notebook
+
+
+def _as_html(notebook: Any) -> str:
+    from nbconvert import HTMLExporter
+
+    body, _ = HTMLExporter().from_notebook_node(notebook)
+    return str(body)
+
+
+def _write(notebook: Any, path: Path) -> None:
+    import nbformat
+
+    nbformat.write(notebook, path)
+
+
+def _sounds(notebook: Any, folder: Path) -> list[Path]:
+    """Every sound in the outputs as a file, in the order of the cells."""
+    written = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            html = output.get("data", {}).get("text/html", "")
+            for kind, data in _SOUND.findall(html):
+                path = folder / f"sound-{len(written) + 1:02}.{_ENDINGS[kind]}"
+                path.write_bytes(base64.b64decode(data))
+                written.append(path)
+    return written

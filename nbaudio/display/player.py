@@ -1,0 +1,54 @@
+"""The static player: a sound on ``<audio src>`` itself, with its words beside it."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+from nbaudio.display.html import Html, escape_markdown, paragraphs, tag
+
+__all__ = ["Embedded", "audio_html", "player_html", "player_markdown"]
+
+# Plain inline styles, no colours: the text takes the theme's own, which is readable in light and in dark.
+_FIGURE = "margin:.5em 0;max-width:44em"
+_AUDIO = "width:100%;max-width:32em;display:block"
+_WORDS = "margin:.4em 0"
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A sound as a page holds it.
+
+    `data` are the bytes to put into the page, or None when the sound is a file at `href`; `note` tells the
+    reader what was done to make it fit.
+    """
+
+    data: bytes | None
+    mime: str
+    duration_s: float
+    href: str = ""
+    note: str = ""
+
+    @property
+    def source(self) -> str:
+        """What ``src`` says: a data URL, or the path of the file."""
+        if self.data is None:
+            return self.href
+        return f"data:{self.mime};base64,{base64.b64encode(self.data).decode('ascii')}"
+
+
+def audio_html(embedded: Embedded, title: str) -> Html:
+    """The ``<audio>`` element; `title` is its label for the mouse and for screen readers."""
+    return tag("audio", controls=True, preload="metadata", title=title, src=embedded.source, style=_AUDIO)
+
+
+def player_html(embedded: Embedded, *, title: str, words: str) -> Html:
+    """A player with its words below it, and a note where the sound was made smaller or put in a file."""
+    note = [tag("p", tag("small", embedded.note), style=_WORDS)] if embedded.note else []
+    caption = tag("figcaption", paragraphs(words, style=_WORDS), *note)
+    return tag("figure", audio_html(embedded, title), caption, style=_FIGURE)
+
+
+def player_markdown(words: str, note: str = "") -> str:
+    """The words where there can be no player."""
+    return escape_markdown(words) + (f"\n\n*{escape_markdown(note)}*" if note else "")

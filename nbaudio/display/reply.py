@@ -1,0 +1,65 @@
+"""An answer on the page: player, words, what the reader should know of it, and details folded away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nbaudio.display.html import Html, escape_markdown, paragraphs, tag
+from nbaudio.display.player import Embedded, audio_html
+
+__all__ = ["ReplyView", "reply_html", "reply_markdown", "reply_plain", "words_html"]
+
+OFFLINE = "Offline voice: a small model on this machine, which is often wrong."
+_WORDLESS = "(no words)"
+
+
+@dataclass(frozen=True)
+class ReplyView:
+    """What of an answer is shown: `sound` is None where it has none; `details` are names and values."""
+
+    words: str
+    sound: Embedded | None = None
+    note: str = ""
+    offline: bool = False
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> list[str]:
+        """Every line that the reader should know."""
+        of_sound = self.sound.note if self.sound else ""
+        return [line for line in (self.note, of_sound, OFFLINE if self.offline else "") if line]
+
+
+def reply_html(view: ReplyView) -> Html:
+    """The answer as HTML that lives without trust, kernel or network."""
+    parts: list[str] = []
+    if view.sound:
+        parts.append(audio_html(view.sound, title=f"Answer, {view.sound.duration_s:.1f} s"))
+    parts.append(words_html(view.words or _WORDLESS))
+    parts += [tag("p", tag("small", note), style="margin:.3em 0") for note in view.notes]
+    if view.details:
+        rows = [
+            tag("tr", tag("td", name, style="text-align:left"), tag("td", value, style="text-align:left"))
+            for name, value in view.details.items()
+        ]
+        parts.append(tag("details", tag("summary", tag("small", "Details")), tag("table", tag("tbody", *rows))))
+    return tag("figure", *parts, style="margin:.5em 0;max-width:44em")
+
+
+def words_html(words: str) -> Html:
+    """The words alone, as they stand while the answer is still coming."""
+    return tag("figcaption", paragraphs(words, style="margin:.4em 0"))
+
+
+def reply_plain(view: ReplyView) -> str:
+    """The answer as plain text: its words, then a line of what else there is to know."""
+    facts = [f"spoken, {view.sound.duration_s:.1f} s"] if view.sound else []
+    facts += [note.rstrip(".") for note in view.notes]
+    return (view.words or _WORDLESS) + (f"\n[{'; '.join(facts)}]" if facts else "")
+
+
+def reply_markdown(view: ReplyView) -> str:
+    """The answer as Markdown, with nothing in it that the model could have marked up."""
+    notes = "".join(f"\n\n*{escape_markdown(note)}*" for note in view.notes)
+    return escape_markdown(view.words or _WORDLESS) + notes

@@ -1,0 +1,219 @@
+"""How an answer is made: hear the sounds, think of words, speak each sentence while the next is being thought of."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+
+from nbaudio import codecs
+from nbaudio.engine.asked import Asked, Heard, Refusal, Said
+from nbaudio.engine.hear import SAMPLE_RATE as HEARING_RATE
+from nbaudio.engine.language import other_language
+from nbaudio.engine.parts import Engine
+from nbaudio.engine.sentences import SentenceFeed
+from nbaudio.engine.speak import SAMPLE_RATE as SPEAKING_RATE
+from nbaudio.errors import ClipError
+from nbaudio.speakable import speakable
+
+__all__ = ["Answerer", "Piece", "Tally"]
+
+AUDIO_ID_LIFE_S = 3600
+_MOST_KEPT = 10_000  # answers whose ids are known, and sounds whose words are: about 5 MB
+_TOKENS_HEARD, _TOKENS_SPOKEN = 10, 20  # a second, as OpenAI counts them (realtime costs guide)
+# The small model rambles and repeats itself. Where the request does not say how to answer, two sentences are enough;
+# where it does, this many tokens, ending with a whole sentence.
+_SHORT_ANSWER_SENTENCES, _SHORT_ANSWER_TOKENS = 2, 160
+_CHARACTERS_PER_TOKEN = 3.2  # low for English, so that what seems to fit fits
+_MANNER = "You are a helpful voice assistant. Answer in one or two short sentences."
+NOTHING_HEARD = "I did not hear any words in the recording."
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some words of the answer and their sound: PCM16 at 24,000 Hz, empty where none was asked for."""
+
+    text: str
+    pcm16: bytes = b""
+
+
+@dataclass
+class Tally:
+    """What has been used so far, and how the answer ended."""
+
+    input_text_tokens: int = 0
+    input_audio_tokens: int = 0
+    output_text_tokens: int = 0
+    output_audio_tokens: int = 0
+    finish_reason: str = "stop"
+    text: str = ""
+
+    def say(self, sentence: str) -> str:
+        """Add a sentence; gives it with the space that parts it from the one before."""
+        said = f" {sentence}" if self.text and sentence else sentence
+        self.text += said
+        return said
+
+
+class Answerer:
+    """Answers requests with one engine, and remembers what it said for the hour that its ids live.
+
+    Parameters
+    ----------
+    engine : Engine
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._said: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._transcripts: OrderedDict[str, tuple[str, float]] = OrderedDict()
+
+    def new_id(self) -> tuple[str, int]:
+        """A fresh audio id, and when it ends in Unix seconds."""
+        return f"audio_{secrets.token_hex(16)}", int(time.time()) + AUDIO_ID_LIFE_S
+
+    def remember(self, audio_id: str, text: str, expires_at: int) -> None:
+        """Keep what was said under an id."""
+        self._said[audio_id] = (text, expires_at)
+        while len(self._said) > _MOST_KEPT:
+            self._said.popitem(last=False)
+
+    def prepare(self, asked: Asked, tally: Tally) -> list[dict[str, str]]:
+        """The conversation as text: sounds heard, earlier answers looked up; empty where nobody spoke.
+
+        Raises
+        ------
+        Refusal
+            For an unknown audio id, a sound that is none, another language, or too much text.
+        """
+        messages: list[dict[str, str]] = []
+        for turn in asked.turns:
+            text = self._recall(turn) if turn.audio_id else self._words(turn, tally)
+            if turn is asked.turns[-1] and not text:
+                return []
+            if text:
+                messages.append({"role": turn.role, "content": text})
+        if not any(message["role"] == "system" for message in messages):
+            messages.insert(0, {"role": "system", "content": _MANNER})
+        messages = _fitted(messages, self._engine.brain.context_tokens - min(asked.most_tokens, _SHORT_ANSWER_TOKENS))
+        tally.input_text_tokens = sum(_tokens(message["content"]) for message in messages)
+        return messages
+
+    def pieces(self, asked: Asked, messages: list[dict[str, str]], tally: Tally) -> Generator[Piece, None, None]:
+        """The answer, sentence by sentence; closing the iterator stops the model."""
+        if not messages:
+            yield self._spoken(asked, NOTHING_HEARD, tally)
+            return
+        with closing(self._sentences(asked, messages, tally)) as sentences:
+            for sentence in sentences:
+                piece = self._spoken(asked, sentence, tally)
+                if piece.text or piece.pcm16:
+                    yield piece
+                if tally.finish_reason == "length":
+                    return
+
+    def _sentences(self, asked: Asked, messages: list[dict[str, str]], tally: Tally) -> Generator[str, None, None]:
+        """Whole sentences, as soon as the model has written each."""
+        told = any(turn.role == "system" for turn in asked.turns)
+        most = min(asked.most_tokens, _SHORT_ANSWER_TOKENS)
+        feed, count, ended = SentenceFeed(), 0, 0
+        thinking = self._engine.brain.stream(messages, most_tokens=most, temperature=asked.temperature, seed=asked.seed)
+        with closing(thinking):
+            for text in thinking:
+                count += 1
+                for piece in feed.feed(text):
+                    yield piece
+                    ended += piece.rstrip("\"'”’)]").endswith((".", "!", "?", "…"))
+                if not told and ended >= _SHORT_ANSWER_SENTENCES:
+                    return
+        if count >= most == asked.most_tokens:
+            tally.finish_reason = "length"  # cut by the request's own limit, it ends where it ends
+        elif count >= most and ended:
+            return  # cut by ours, it ends with its last whole sentence
+        yield from feed.flush()
+
+    def _spoken(self, asked: Asked, sentence: str, tally: Tally) -> Piece:
+        left = asked.most_tokens - tally.output_text_tokens - tally.output_audio_tokens
+        if not asked.aloud:
+            tally.output_text_tokens += min(left, _tokens(sentence))
+            return Piece(tally.say(sentence))
+        samples = self._engine.speaker.speak(speakable(sentence), asked.voice)
+        words, sound = _tokens(sentence), math.ceil(len(samples) / SPEAKING_RATE * _TOKENS_SPOKEN)
+        if words + sound > left:
+            # Sound and words are cut where the tokens end, in the middle of a word if need be, as OpenAI does.
+            tally.finish_reason = "length"
+            kept = max(0, left) / (words + sound)
+            samples = samples[: int(len(samples) * kept)]
+            sentence = sentence[: int(len(sentence) * kept)]
+            words, sound = _tokens(sentence), math.ceil(len(samples) / SPEAKING_RATE * _TOKENS_SPOKEN)
+        tally.output_text_tokens += words
+        tally.output_audio_tokens += sound
+        return Piece(tally.say(sentence), codecs.samples_to_pcm16(samples))
+
+    def _recall(self, turn: Said) -> str:
+        text, expires_at = self._said.get(turn.audio_id, ("", 0))
+        if expires_at <= time.time():
+            raise Refusal(f"Assistant audio {turn.audio_id} not found.", param=turn.param, code="audio_not_found")
+        return text
+
+    def _words(self, turn: Said, tally: Tally) -> str:
+        typed = "\n\n".join(part for part in turn.parts if isinstance(part, str) and part.strip())
+        if language := other_language(typed):
+            raise Refusal(
+                f"The offline engine knows English only, and this is in {language}. "
+                "Write in English, or set OPENAI_API_KEY or OPENAI_BASE_URL for another model.",
+                param=turn.param,
+                code="unsupported_language",
+            )
+        sounds = [part for part in turn.parts if isinstance(part, Heard)]
+        if not sounds:
+            return typed
+        heard = [self._transcript(sound, turn, tally) for sound in sounds]
+        if not any(heard):
+            return ""
+        said = " ".join(text for text in heard if text)
+        return f'{typed}\n\nThe recording says: "{said}"' if typed else said
+
+    def _transcript(self, sound: Heard, turn: Said, tally: Tally) -> str:
+        """The words in a sound, listened to once however often the history comes by."""
+        digest = hashlib.sha256(sound.data).hexdigest()
+        if digest not in self._transcripts:
+            try:
+                samples, sample_rate = codecs.decode(codecs.repair_wav(sound.data))
+            except ClipError as error:
+                raise Refusal(f"Audio file might be corrupted or unsupported: {error}", param=turn.param) from None
+            mono = np.nan_to_num(samples.mean(axis=1, keepdims=True, dtype=np.float32))
+            heard = codecs.resample(mono, sample_rate, HEARING_RATE)[:, 0]
+            text = self._engine.listener.hear(heard) if len(heard) else ""
+            self._transcripts[digest] = (text, len(samples) / sample_rate)
+            while len(self._transcripts) > _MOST_KEPT:
+                self._transcripts.popitem(last=False)
+        text, duration_s = self._transcripts[digest]
+        tally.input_audio_tokens += math.ceil(duration_s * _TOKENS_HEARD)
+        return text
+
+
+def _tokens(text: str) -> int:
+    return math.ceil(len(text) / _CHARACTERS_PER_TOKEN)
+
+
+def _fitted(messages: list[dict[str, str]], most_tokens: int) -> list[dict[str, str]]:
+    """The messages that the model can hold: the oldest turns go first, instructions and the newest turn stay."""
+    kept = list(messages)
+    while sum(_tokens(message["content"]) + 8 for message in kept) > most_tokens:
+        oldest = next((i for i, m in enumerate(kept[:-1]) if m["role"] != "system"), None)
+        if oldest is None:
+            raise Refusal(
+                f"This text is too long: the offline model holds about {most_tokens * 3 // 4} words.",
+                param="messages",
+                code="context_length_exceeded",
+            )
+        del kept[oldest]
+    return kept

@@ -1,0 +1,182 @@
+"""The engine's HTTP API: the protocol's chat completions with sound in and out, as an ASGI app."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import closing
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from nbaudio import codecs
+from nbaudio.engine.answer import Answerer, Piece, Tally
+from nbaudio.engine.asked import MODEL, Asked, Refusal, read_request
+from nbaudio.engine.parts import Engine
+from nbaudio.errors import NbaudioError
+
+__all__ = ["create_app"]
+
+_PIECE_BYTES = 9_600  # 200 ms of PCM16: small enough to play at once, large enough for few messages
+
+
+def create_app(engine: Engine) -> Starlette:
+    """The API of one engine.
+
+    Parameters
+    ----------
+    engine : Engine
+        Its parts are loaded when a request first needs them.
+    """
+    answerer = Answerer(engine)
+
+    async def chat(request: Request) -> Response:
+        try:
+            body = json.loads(await request.body())
+        except ValueError:
+            raise Refusal("We could not parse the JSON body of your request.") from None
+        asked = read_request(body)
+        tally = Tally()
+        messages = await run_in_threadpool(answerer.prepare, asked, tally)
+        if asked.stream:
+            chunks = _chunks(answerer, asked, messages, tally)
+            return StreamingResponse(_events(chunks), media_type="text/event-stream")
+        return JSONResponse(await run_in_threadpool(_whole, answerer, asked, messages, tally))
+
+    async def models(_: Request) -> Response:
+        return JSONResponse({"object": "list", "data": [_MODEL_CARD]})
+
+    async def refused(_: Request, error: Exception) -> Response:
+        assert isinstance(error, Refusal)
+        return JSONResponse(error.body(), error.status)
+
+    async def broken(_: Request, error: Exception) -> Response:
+        # A part that can't be loaded says itself what to do; it is no fault that asking again would mend.
+        return JSONResponse(Refusal(str(error), status=503).body(), 503, headers={"x-should-retry": "false"})
+
+    return Starlette(
+        routes=[
+            Route("/v1/chat/completions", chat, methods=["POST"]),
+            Route("/v1/models", models, methods=["GET"]),
+        ],
+        exception_handlers={Refusal: refused, NbaudioError: broken},
+    )
+
+
+_MODEL_CARD = {"id": MODEL, "object": "model", "created": 1_790_000_000, "owned_by": "nbaudio"}
+
+
+def _whole(answerer: Answerer, asked: Asked, messages: list[dict[str, str]], tally: Tally) -> dict[str, Any]:
+    """The answer as one chat completion."""
+    with closing(answerer.pieces(asked, messages, tally)) as pieces:
+        pcm16 = b"".join(piece.pcm16 for piece in pieces)
+    text = tally.text
+    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
+    if asked.aloud:
+        audio_id, expires_at = answerer.new_id()
+        answerer.remember(audio_id, text, expires_at)
+        data = base64.b64encode(_encoded(pcm16, asked.audio_format)).decode("ascii")
+        message |= {
+            "content": None,
+            "audio": {"id": audio_id, "data": data, "expires_at": expires_at, "transcript": text},
+        }
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": tally.finish_reason}
+    return {**_head("chat.completion"), "choices": [choice], "usage": _usage(tally)}
+
+
+def _encoded(pcm16: bytes, audio_format: str) -> bytes:
+    if audio_format == "pcm16":
+        return pcm16
+    if audio_format == "wav" or not pcm16:
+        return codecs.wav_header(len(pcm16), 24_000) + pcm16
+    return codecs.encode(codecs.pcm16_to_samples(pcm16), 24_000, audio_format)
+
+
+def _chunks(
+    answerer: Answerer, asked: Asked, messages: list[dict[str, str]], tally: Tally
+) -> Generator[dict[str, Any], None, None]:
+    """The answer as chunks: of each sentence first the words, then the sound."""
+    head = _head("chat.completion.chunk")
+    audio_id, expires_at = answerer.new_id()
+
+    def chunk(delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        return {**head, "choices": [choice]}
+
+    if asked.aloud:
+        yield chunk({"role": "assistant", "content": None, "refusal": None, "audio": {"id": audio_id}})
+    else:
+        yield chunk({"role": "assistant", "content": "", "refusal": None})
+    with closing(answerer.pieces(asked, messages, tally)) as pieces:
+        for piece in pieces:
+            yield from (chunk(delta) for delta in _deltas(piece, asked.aloud))
+    if asked.aloud:
+        answerer.remember(audio_id, tally.text, expires_at)
+        yield chunk({"audio": {"expires_at": expires_at}})
+    yield chunk({}, tally.finish_reason)
+    if asked.include_usage:
+        yield {**head, "choices": [], "usage": _usage(tally)}
+
+
+def _deltas(piece: Piece, aloud: bool) -> Iterator[dict[str, Any]]:
+    if not aloud:
+        yield {"content": piece.text}
+        return
+    if piece.text:
+        yield {"audio": {"transcript": piece.text}}
+    for start in range(0, len(piece.pcm16), _PIECE_BYTES):
+        yield {"audio": {"data": base64.b64encode(piece.pcm16[start : start + _PIECE_BYTES]).decode("ascii")}}
+
+
+async def _events(chunks: Generator[dict[str, Any], None, None]) -> AsyncIterator[bytes]:
+    """Server-sent events; what breaks after the start is told inside the stream, as the protocol does."""
+    try:
+        async for chunk in iterate_in_threadpool(chunks):
+            yield _event(json.dumps(chunk, separators=(",", ":")))
+        yield _event("[DONE]")
+    except Exception as error:
+        yield _event(json.dumps(Refusal(f"The offline engine failed: {error}", status=500).body()))
+    finally:
+        chunks.close()
+
+
+def _event(data: str) -> bytes:
+    return f"data: {data}\n\n".encode()
+
+
+def _head(kind: str) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{secrets.token_hex(12)}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": MODEL,
+        "service_tier": "default",
+        "system_fingerprint": None,
+    }
+
+
+def _usage(tally: Tally) -> dict[str, Any]:
+    prompt = tally.input_text_tokens + tally.input_audio_tokens
+    completion = tally.output_text_tokens + tally.output_audio_tokens
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {
+            "audio_tokens": tally.input_audio_tokens,
+            "text_tokens": tally.input_text_tokens,
+            "cached_tokens": 0,
+        },
+        "completion_tokens_details": {
+            "audio_tokens": tally.output_audio_tokens,
+            "text_tokens": tally.output_text_tokens,
+            "reasoning_tokens": 0,
+        },
+    }

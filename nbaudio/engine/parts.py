@@ -1,0 +1,70 @@
+"""The engine's parts, each loaded when it is first needed and kept."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nbaudio.engine.hear import Listener
+    from nbaudio.engine.speak import Speaker
+    from nbaudio.engine.think import Brain
+
+__all__ = ["Engine", "engine"]
+
+
+class Engine:
+    """Ears, brain and voice.
+
+    Parameters
+    ----------
+    brain : str
+        As in ``%config NbAudio.brain``.
+    threads : int
+        CPU threads for each part.
+    """
+
+    def __init__(self, brain: str = "", threads: int = 1) -> None:
+        self._brain_name, self._threads = brain, threads
+        self._lock = threading.Lock()
+        self._listener: Listener | None = None
+        self._brain: Brain | None = None
+        self._speaker: Speaker | None = None
+
+    @property
+    def listener(self) -> Listener:
+        """The ears."""
+        with self._lock:
+            if self._listener is None:
+                from nbaudio.engine.hear import Listener
+                from nbaudio.engine.models import path
+
+                self._listener = Listener(path("hear"), self._threads)
+            return self._listener
+
+    @property
+    def brain(self) -> Brain:
+        """The language model."""
+        with self._lock:
+            if self._brain is None:
+                from nbaudio.engine.think import brain_for
+
+                self._brain = brain_for(self._brain_name, self._threads)
+            return self._brain
+
+    @property
+    def speaker(self) -> Speaker:
+        """The voice."""
+        with self._lock:
+            if self._speaker is None:
+                from nbaudio.engine.speak import Speaker
+
+                self._speaker = Speaker(self._threads)
+            return self._speaker
+
+
+@cache
+def engine(brain: str = "") -> Engine:
+    """The engine of this process with this brain."""
+    return Engine(brain)

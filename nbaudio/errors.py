@@ -1,0 +1,231 @@
+"""Every exception of nbaudio, and the masking of keys.
+
+    NbaudioError                     what happened, and what to do next
+    ├── CellError                    the cell can't be run as written: empty, unknown option, bad value
+    ├── ClipError (ValueError)       a sound that can't be one: wrong shape, NaN, empty, not audio
+    │   └── ClipNotFound (FileNotFoundError)
+    ├── SetupError                   something to install, fetch or configure first
+    │   ├── NoBackend                no key, no server and no offline engine
+    │   └── WeightsError             the offline engine's weights are missing or not what they should be
+    ├── RequestError                 a request that got no usable answer
+    │   ├── ConnectionFailed         nobody there: refused, no route, broken off before an answer
+    │   ├── TimedOut                 no answer in time
+    │   ├── BadReply                 an answer that isn't the protocol's
+    │   ├── ReplyCut                 the answer broke off; `partial` holds what came
+    │   └── ServerRefused            the server answered with an error; `status`, `code`, `param`, `request_id`
+    │       ├── BadRequest           400, 413, 422: the request itself
+    │       │   ├── AudioIdNotFound  the server no longer knows an earlier answer's audio id
+    │       │   └── UnknownVoice
+    │       ├── AuthenticationFailed 401, 403
+    │       ├── UnknownModel         404
+    │       ├── RateLimited          429, after the retries
+    │       ├── QuotaExceeded        429 that no retry mends
+    │       └── ServerFailed         5xx, after the retries
+    └── Interrupted (KeyboardInterrupt)  stopped by the person; `partial` holds what came
+
+Each is raised, not printed, so that Run All, nbclient and papermill stop; a notebook shows one line for it.
+Text of an error may come from a server, and servers echo keys: `mask` runs over all of it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+__all__ = [
+    "AudioIdNotFound",
+    "AuthenticationFailed",
+    "BadReply",
+    "BadRequest",
+    "CellError",
+    "ClipError",
+    "ClipNotFound",
+    "ConnectionFailed",
+    "Interrupted",
+    "NbaudioError",
+    "NoBackend",
+    "QuotaExceeded",
+    "RateLimited",
+    "ReplyCut",
+    "RequestError",
+    "ServerFailed",
+    "ServerRefused",
+    "SetupError",
+    "TimedOut",
+    "UnknownModel",
+    "UnknownVoice",
+    "WeightsError",
+    "mask",
+    "register_secret",
+]
+
+_MASK = "[key]"
+_SHORTEST_ECHO = 6  # a server that echoes a key shows a few characters at its ends; fewer would mask plain words
+_KEY_SHAPES = re.compile(
+    r"\b(?:sk|ek|pk|rk)-[\w*\-]{4,}"  # OpenAI's and its imitators', whole or starred out
+    r"|(?<=Bearer )[^\s'\",]+"
+    r"|[\w\-]*\w\*{3,}[\w\-*]*",  # any word that a server starred out itself
+)
+_secrets: set[str] = set()
+
+
+def register_secret(secret: str) -> None:
+    """Have `mask` hide this text, and its beginnings and ends, from now on."""
+    if len(secret) >= _SHORTEST_ECHO:
+        _secrets.add(secret)
+
+
+def mask(text: str) -> str:
+    """Text with every known or key-shaped secret replaced by ``[key]``.
+
+    Examples
+    --------
+    >>> mask("Incorrect API key provided: sk-proj-abc***xyz.")
+    'Incorrect API key provided: [key]'
+    """
+    for secret in _secrets:
+        text = text.replace(secret, _MASK)
+        for size in range(len(secret) - 1, _SHORTEST_ECHO - 1, -1):
+            for piece in (secret[:size], secret[-size:]):
+                text = text.replace(piece, _MASK)
+    return _KEY_SHAPES.sub(_MASK, text)
+
+
+class NbaudioError(Exception):
+    """What happened, and what to do next, as one readable line.
+
+    Parameters
+    ----------
+    cause : str
+        What happened, a sentence or two.
+    next_step : str
+        What the person can do about it; may be empty.
+
+    Examples
+    --------
+    >>> print(NbaudioError("The cell is empty.", "Write the question below the magic."))
+    The cell is empty. Write the question below the magic.
+    """
+
+    def __init__(self, cause: str, next_step: str = "") -> None:
+        self.cause = mask(cause)
+        self.next_step = mask(next_step)
+        super().__init__(" ".join(part for part in (self.cause, self.next_step) if part))
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython asks for this instead of a traceback: the error output keeps its name, and the run stops.
+        return [f"{type(self).__name__}: {self}"]
+
+
+class CellError(NbaudioError):
+    """The cell can't be run as written."""
+
+
+class ClipError(NbaudioError, ValueError):
+    """A sound that can't be one."""
+
+
+class ClipNotFound(ClipError, FileNotFoundError):
+    """No such sound file."""
+
+
+class SetupError(NbaudioError):
+    """Something has to be installed, fetched or configured first."""
+
+
+class NoBackend(SetupError):
+    """No key, no server and no offline engine."""
+
+
+class WeightsError(SetupError):
+    """The offline engine's weights are missing, or are not the bytes that they should be."""
+
+
+class RequestError(NbaudioError):
+    """A request that got no usable answer. `partial` holds what came of one, or None."""
+
+    partial: Any = None
+
+
+class ConnectionFailed(RequestError):
+    """Nobody answered at that address."""
+
+
+class TimedOut(RequestError):
+    """No answer in time."""
+
+
+class BadReply(RequestError):
+    """The answer isn't what the protocol says."""
+
+
+class ReplyCut(RequestError):
+    """The answer broke off; `partial` is what came, and it plays."""
+
+
+class ServerRefused(RequestError):
+    """The server answered with an error.
+
+    Parameters
+    ----------
+    cause, next_step : str
+        As in `NbaudioError`.
+    status : int
+        The HTTP status; 200 where the error came inside a stream.
+    code, param, request_id : str, optional
+        The server's own words, for a report to it.
+    """
+
+    def __init__(
+        self,
+        cause: str,
+        next_step: str = "",
+        *,
+        status: int,
+        code: str | None = None,
+        param: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(cause, next_step)
+        self.status = status
+        self.code = mask(code) if code else code
+        self.param = mask(param) if param else param
+        self.request_id = mask(request_id) if request_id else request_id
+
+
+class BadRequest(ServerRefused):
+    """The server can't take the request as it is."""
+
+
+class AudioIdNotFound(BadRequest):
+    """The server no longer knows an earlier answer's audio id."""
+
+
+class UnknownVoice(BadRequest):
+    """The server has no such voice."""
+
+
+class AuthenticationFailed(ServerRefused):
+    """The server does not accept the key."""
+
+
+class UnknownModel(ServerRefused):
+    """The server has no such model, or the key may not use it."""
+
+
+class RateLimited(ServerRefused):
+    """Too many requests, also after waiting."""
+
+
+class QuotaExceeded(ServerRefused):
+    """The account has no credit left; waiting does not help."""
+
+
+class ServerFailed(ServerRefused):
+    """The server broke down, also when asked again."""
+
+
+class Interrupted(NbaudioError, KeyboardInterrupt):
+    """Stopped by the person; `partial` is what had come by then, or None."""
+
+    partial: Any = None

@@ -1,0 +1,1 @@
+"""``%%speak``, ``%%listen`` and ``%nbaudio``: parse, one call, return."""

@@ -1,0 +1,223 @@
+"""Where requests go and how: one set of options, from four places.
+
+The first that says something wins: ``%config NbAudio.voice = "ash"`` or a profile's ``ipython_config.py``; the
+environment (``NBAUDIO_VOICE``, and ``OPENAI_API_KEY`` and ``OPENAI_BASE_URL`` as the openai package reads
+them); the nearest ``pyproject.toml`` with a ``[tool.nbaudio]`` table; the default.
+
+A project file comes with a folder that somebody else may have written, and the key is the person's own. So a
+project file can't say where requests go, nor which key or program to use: only the person can.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from traitlets import Bool, Enum, Float, Int, TraitError, Unicode
+from traitlets.config import SingletonConfigurable
+
+from nbaudio.errors import NoBackend, SetupError, register_secret
+from nbaudio.wire.dialects import Dialect, dialect_for
+
+__all__ = ["Backend", "NbAudio", "settings"]
+
+OPENAI_URL = "https://api.openai.com/v1"
+OFFLINE_URL = "http://offline.nbaudio/v1"  # never resolved: the transport answers in process
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where requests go: an address, a key that no repr shows, and the server's habits."""
+
+    name: str
+    base_url: str
+    model: str
+    dialect: Dialect
+    key: str = field(default="", repr=False, compare=False)
+    key_from: str = ""
+
+    @property
+    def offline(self) -> bool:
+        """Whether this is the engine in this process."""
+        return self.base_url == OFFLINE_URL
+
+
+class NbAudio(SingletonConfigurable):
+    """Options of nbaudio; each is also a magic's option, a Python argument and an ``NBAUDIO_…`` variable."""
+
+    backend = Enum(
+        ["auto", "openai", "offline"],
+        "auto",
+        help="auto: the server that the environment names, else OpenAI where there is a key, else offline.",
+    ).tag(config=True, mine=True)
+    base_url = Unicode("", help="The server's address, up to and with /v1. OPENAI_BASE_URL says it too.").tag(
+        config=True, mine=True
+    )
+    api_key_env = Unicode("OPENAI_API_KEY", help="The environment variable that holds the key.").tag(
+        config=True, mine=True
+    )
+    dialect = Unicode("", help="The server's habits: openai, azure, compatible. By default from its address.").tag(
+        config=True, mine=True
+    )
+    brain = Unicode(
+        "",
+        help="The offline engine's language model: a .gguf file, or the address of an OpenAI-compatible text "
+        "server with the model after a #, as http://localhost:11434/v1#llama3.2. By default the small one.",
+    ).tag(config=True, mine=True)
+    model = Unicode("", help="The model's name. By default the backend's own.").tag(config=True)
+    voice = Unicode("alloy", help="The voice that answers.").tag(config=True)
+    instructions = Unicode("", help="What the model is told before the conversation.").tag(config=True)
+    stream = Bool(True, help="Ask the server for the answer piece by piece, and show words as they come.").tag(
+        config=True
+    )
+    audio_format = Enum(
+        ["wav", "mp3", "flac", "opus", "pcm16"], "wav", help="How sound comes when it is not streamed."
+    ).tag(config=True)
+    max_completion_tokens = Int(
+        2048, min=1, help="The longest answer: a second of speech is 20 tokens, a word about 1.3."
+    ).tag(config=True)
+    temperature = Float(-1.0, help="0 to 2; below 0 leaves it to the server. 0 can make audio models drone.").tag(
+        config=True
+    )
+    timeout_s = Float(600.0, min=0.01, help="Longest wait for the next piece of an answer, in seconds.").tag(
+        config=True
+    )
+    connect_timeout_s = Float(5.0, min=0.01, help="Longest wait for a connection, in seconds.").tag(config=True)
+    retries = Int(2, min=0, help="How often a request that failed for a passing reason is sent again.").tag(config=True)
+    embed_budget_kb = Int(
+        2000, min=1, help="Most sound that one output keeps in the notebook, in kilobytes of MP3 (32 kbit/s)."
+    ).tag(config=True)
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        config = self.config.get(type(self).__name__, {})
+        for name, (value, origin) in {**_from_project(self), **_from_environment(self)}.items():
+            if name not in config and name not in given:
+                _assign(self, name, value, origin)
+
+    def resolve(self) -> Backend:
+        """The backend that requests go to now.
+
+        Raises
+        ------
+        NoBackend
+            If there is no key, no server and no offline engine.
+        """
+        from_environment = os.environ.get("OPENAI_BASE_URL", "").strip()
+        url = (self.base_url or from_environment).rstrip("/")
+        key = os.environ.get(self.api_key_env, "").strip()
+        if key:
+            register_secret(key)
+        if self.backend != "offline":
+            if url and (self.backend == "auto" or url != OPENAI_URL):
+                return self._server(url, key)
+            if self.backend == "openai" or key:
+                if not key:
+                    raise NoBackend(
+                        f"The backend is OpenAI, but {self.api_key_env} is not set.",
+                        f"Set {self.api_key_env} in the environment, or %config NbAudio.backend = 'offline'.",
+                    )
+                return self._server(OPENAI_URL, key)
+        if not offline_installed():
+            raise NoBackend(
+                "There is no OPENAI_API_KEY, no OPENAI_BASE_URL and no offline engine.",
+                "Set a key, or install the engine: pip install 'nbaudio[offline]'",
+            )
+        dialect = dialect_for(OFFLINE_URL, "offline")
+        return Backend("offline engine", OFFLINE_URL, self.model or dialect.default_model, dialect)
+
+    def _server(self, url: str, key: str) -> Backend:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SetupError(f"{url!r} is no address of a server.", "Write it as https://host/v1.")
+        dialect = dialect_for(url, self.dialect)
+        if parts.username or parts.password:
+            raise SetupError(
+                "The server's address holds a user name or password.", f"Take it out, and set {self.api_key_env}."
+            )
+        name = "OpenAI" if url == OPENAI_URL else parts.netloc
+        model = self.model or dialect.default_model
+        return Backend(name, url, model, dialect, key, self.api_key_env if key else "")
+
+
+def settings() -> NbAudio:
+    """The options in force in this process."""
+    return NbAudio.instance()
+
+
+def offline_installed() -> bool:
+    """Whether the packages of ``nbaudio[offline]`` are there; nothing is imported."""
+    return not missing_offline_packages()
+
+
+def missing_offline_packages() -> list[str]:
+    """The packages of ``nbaudio[offline]`` that are not installed, by import name."""
+    import importlib.util
+
+    needed = ("faster_whisper", "hibari", "xllamacpp", "starlette", "tqdm", "py3langid")
+    return [name for name in needed if importlib.util.find_spec(name) is None]
+
+
+def _from_environment(target: NbAudio) -> dict[str, tuple[str, str]]:
+    found = {}
+    for name in target.trait_names(config=True):
+        variable = f"NBAUDIO_{name.upper()}"
+        if os.environ.get(variable, "") != "":
+            found[name] = (os.environ[variable], variable)
+    return found
+
+
+def _from_project(target: NbAudio) -> dict[str, tuple[Any, str]]:
+    folder = Path.cwd()
+    for place in (folder, *folder.parents):
+        file = place / "pyproject.toml"
+        if not file.is_file():
+            continue
+        table = _tool_table(file)
+        if table is None:
+            continue
+        found = {}
+        for name, value in table.items():
+            if name not in target.trait_names(config=True):
+                near = _nearest(name, target.trait_names(config=True))
+                raise SetupError(f"{file} has an unknown option [tool.nbaudio] {name}.", near)
+            if name in target.trait_names(mine=True):
+                raise SetupError(
+                    f"{file} sets {name}, which only you can: a project file comes from whoever wrote the project, "
+                    "and could send your key and your voice elsewhere.",
+                    f"Set NBAUDIO_{name.upper()} in the environment, or %config NbAudio.{name}.",
+                )
+            found[name] = (value, str(file))
+        return found
+    return {}
+
+
+def _tool_table(file: Path) -> dict[str, Any] | None:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("nbaudio")
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return None  # somebody else's broken file is not ours to complain of
+    return table if isinstance(table, dict) else None
+
+
+def _assign(target: NbAudio, name: str, value: Any, origin: str) -> None:
+    trait = target.traits()[name]
+    try:
+        setattr(target, name, trait.from_string(value) if isinstance(value, str) else value)
+    except (TraitError, ValueError) as error:
+        raise SetupError(f"{origin} has a value for {name} that can't be: {value!r}.", str(error)) from error
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"Did you mean {near[0]}?" if near else f"Known ones: {', '.join(sorted(known))}."

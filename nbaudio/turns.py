@@ -1,0 +1,144 @@
+"""Turn and Reply: what was said, by whom, as values that never change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from nbaudio.clip import Clip
+from nbaudio.display.reply import ReplyView, reply_html, reply_markdown, reply_plain
+from nbaudio.usage import Usage
+from nbaudio.wire.answers import Answer
+
+__all__ = ["Reply", "Turn"]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn of a conversation: words, sounds, or both.
+
+    `role` is ``"user"`` or ``"assistant"``; `text` are the words; `clips` the sounds that were sent with them.
+    """
+
+    role: Literal["user", "assistant"]
+    text: str = ""
+    clips: tuple[Clip, ...] = ()
+    time: float = 0.0
+    """When it was said, Unix seconds."""
+
+    @property
+    def clip(self) -> Clip | None:
+        """The sound of this turn: the only one, or all joined; None where there is none."""
+        if len(self.clips) < 2:
+            return self.clips[0] if self.clips else None
+        return Clip.join(self.clips)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Reply(Turn):
+    """An answer: its words, its sound, and what is known of it.
+
+    `partial` says that it broke off, by the network or by an interrupt; what came is here and plays.
+    `finish_reason` is ``"stop"``, ``"length"`` (cut at ``max_completion_tokens``), ``"content_filter"`` or
+    ``"tool_calls"``. `note` is what the reader should know of it, such as that a voice was asked for and no sound came.
+    """
+
+    role: Literal["user", "assistant"] = "assistant"
+    model: str = ""
+    voice: str = ""
+    backend: str = ""
+    usage: Usage = field(default_factory=Usage)
+    audio_id: str = ""
+    expires_at: int = 0
+    finish_reason: str = ""
+    refusal: str = ""
+    partial: bool = False
+    note: str = ""
+    offline: bool = False
+    tool_calls: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
+
+    @classmethod
+    def from_answer(cls, answer: Answer, *, aloud: bool, whole: bool, offline: bool, **known: Any) -> Reply:
+        """A reply from what the wire brought.
+
+        Parameters
+        ----------
+        answer : Answer
+        aloud : bool
+            Whether sound was asked for.
+        whole : bool
+            Whether all of it came.
+        offline : bool
+            Whether the offline engine made it.
+        known : Any
+            `time`, `voice`, `backend`, and `model` where the answer does not name its own.
+        """
+        clip = None
+        if answer.audio:
+            clip = Clip.from_pcm16(answer.audio) if answer.audio_format == "pcm16" else Clip(answer.audio)
+        known["model"] = answer.model or known.get("model", "")
+        return cls(
+            text=answer.text,
+            clips=(clip,) if clip is not None else (),
+            usage=answer.usage,
+            audio_id=answer.audio_id,
+            expires_at=answer.expires_at,
+            finish_reason=answer.finish_reason,
+            refusal=answer.refusal,
+            tool_calls=answer.tool_calls,
+            partial=not whole,
+            offline=offline,
+            note=_note(answer, aloud=aloud, silent=clip is None, whole=whole),
+            **known,
+        )
+
+    def __repr__(self) -> str:
+        words = self.text if len(self.text) <= 60 else self.text[:57] + "..."
+        sound = f", {self.clip.duration_s:.1f} s" if self.clip else ""
+        return f"Reply({words!r}{sound}{', partial' if self.partial else ''})"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from nbaudio.settings import settings
+
+        clip = self.clip
+        view = ReplyView(
+            words=self.text,
+            sound=clip.embed(settings().embed_budget_kb * 1000) if clip else None,
+            note=self.note,
+            offline=self.offline,
+            details=self._details(),
+        )
+        return {"text/plain": reply_plain(view), "text/html": reply_html(view), "text/markdown": reply_markdown(view)}
+
+    def _details(self) -> dict[str, str]:
+        usage = self.usage
+        tokens = f"{usage.input_tokens} in, {usage.output_tokens} out"
+        if usage.input_audio_tokens or usage.output_audio_tokens:
+            tokens += f" (sound: {usage.input_audio_tokens} in, {usage.output_audio_tokens} out)"
+        known = {
+            "Model": self.model,
+            "Voice": self.voice if self.clips else "",
+            "Backend": self.backend,
+            "Tokens": tokens if usage.input_tokens or usage.output_tokens else "",
+            "Audio id": self.audio_id,
+        }
+        return {name: value for name, value in known.items() if value}
+
+
+def _note(answer: Answer, *, aloud: bool, silent: bool, whole: bool) -> str:
+    if not whole:
+        return "This answer broke off; what came of it is kept."
+    if answer.finish_reason == "length":
+        return "Cut at the token limit; --max-completion-tokens allows more."
+    if answer.finish_reason == "content_filter":
+        return "The server's content filter stopped this answer."
+    if answer.tool_calls and not answer.text:
+        names = ", ".join(str(call.get("name", "")) for call in answer.tool_calls)
+        return f"The model asks for a tool instead of answering: {names}."
+    if aloud and silent and not answer.refusal:
+        return "The server sent words only, although sound was asked for."
+    return ""

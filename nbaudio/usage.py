@@ -1,0 +1,65 @@
+"""Tokens of a request and its answer, parted into text and sound as the server counted them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+__all__ = ["Usage"]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens used, all of them the server's own count; 0 where it says nothing.
+
+    `input_tokens` and `output_tokens` are totals, the others the parts of them that the server names. Usages add.
+
+    Examples
+    --------
+    >>> Usage(input_tokens=3, output_tokens=4) + Usage(output_tokens=1)
+    Usage(input_tokens=3, output_tokens=5)
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    input_text_tokens: int = 0
+    input_audio_tokens: int = 0
+    cached_tokens: int = 0
+    output_text_tokens: int = 0
+    output_audio_tokens: int = 0
+
+    @classmethod
+    def from_wire(cls, usage: Mapping[str, Any]) -> Usage:
+        """From a ``usage`` object of a chat completion; every field of it is optional."""
+        into, out = _mapping(usage.get("prompt_tokens_details")), _mapping(usage.get("completion_tokens_details"))
+        return cls(
+            input_tokens=_count(usage.get("prompt_tokens")),
+            output_tokens=_count(usage.get("completion_tokens")),
+            input_text_tokens=_count(into.get("text_tokens")),
+            input_audio_tokens=_count(into.get("audio_tokens")),
+            cached_tokens=_count(into.get("cached_tokens")),
+            output_text_tokens=_count(out.get("text_tokens")),
+            output_audio_tokens=_count(out.get("audio_tokens")),
+        )
+
+    def to_dict(self) -> dict[str, int]:
+        """Plain numbers by name."""
+        return asdict(self)
+
+    def __add__(self, other: Usage) -> Usage:
+        if not isinstance(other, Usage):
+            return NotImplemented
+        return Usage(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{f.name}={getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name))
+        return f"Usage({said})"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0

@@ -1,0 +1,230 @@
+"""What comes from the server: one reader for whole answers and for streams of chunks.
+
+The rules are those of docs/protocol.md: every field is optional; pieces of sound are decoded one by one and
+joined as bytes; the transcript is joined in order and not aligned with the sound; a chunk with nothing but
+``expires_at`` ends an audio stream, which may hold no ``finish_reason`` at all.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbaudio.errors import BadReply
+from nbaudio.usage import Usage
+
+__all__ = ["Answer", "AnswerReader", "AudioDelta", "TextDelta"]
+
+STREAM_SAMPLE_RATE = 24_000
+"""Hz of ``pcm16``, which the stream itself does not state (https://platform.openai.com/docs/guides/audio)."""
+
+
+@dataclass(frozen=True)
+class TextDelta:
+    """Words that have just come: of the transcript where the model speaks, else of the text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class AudioDelta:
+    """Sound that has just come: whole samples of signed 16-bit little-endian mono PCM."""
+
+    pcm16: bytes = field(repr=False)
+    sample_rate: int = STREAM_SAMPLE_RATE
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All that came of one answer.
+
+    `audio` are the bytes of `audio_format` (``pcm16`` where it was streamed), empty where no sound came.
+    `finish_reason` is the server's, or ``"stop"`` where an audio stream ended as it should without one, or empty
+    where it broke off.
+    """
+
+    text: str = ""
+    refusal: str = ""
+    audio: bytes = field(default=b"", repr=False)
+    audio_format: str = ""
+    audio_id: str = ""
+    expires_at: int = 0
+    finish_reason: str = ""
+    model: str = ""
+    usage: Usage = field(default_factory=Usage)
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
+
+
+class AnswerReader:
+    """Reads one answer; what it has taken so far can be asked for at any time.
+
+    Parameters
+    ----------
+    audio_format : str
+        The format that a whole answer was asked for in; streams are ``pcm16``.
+    """
+
+    def __init__(self, audio_format: str = "wav") -> None:
+        self._format = audio_format
+        self._content: list[str] = []
+        self._transcript: list[str] = []
+        self._refusal: list[str] = []
+        self._pcm = bytearray()
+        self._whole_audio = b""
+        self._base64_rest = ""
+        self._odd_byte = b""
+        self._audio_id = ""
+        self._expires_at = 0
+        self._finish_reason = ""
+        self._model = ""
+        self._usage = Usage()
+        self._tool_calls: dict[int, dict[str, Any]] = {}
+        self.ended = False
+        """Whether the stream's ``[DONE]`` has come, or the answer came whole."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the answer is here."""
+        return self.ended or bool(self._finish_reason) or self._audio_is_over
+
+    @property
+    def _audio_is_over(self) -> bool:
+        # openai-node#1991: with all four seen, an audio stream without a finish_reason has stopped as it should
+        return bool(self._audio_id and self._pcm and self._transcript and self._expires_at)
+
+    @property
+    def started(self) -> bool:
+        """Whether any words or sound have come."""
+        return bool(self._content or self._transcript or self._refusal or self._pcm or self._whole_audio)
+
+    def take_chunk(self, chunk: Any) -> list[TextDelta | AudioDelta]:
+        """Take in one chunk of a stream; gives what is new in it for eyes and ears.
+
+        Raises
+        ------
+        BadReply
+            If it is no JSON object, or its sound is no base64.
+        """
+        if not isinstance(chunk, Mapping):
+            raise BadReply("The server sent a piece that is no chat completion.", "Is the address that of a chat API?")
+        self._common(chunk)
+        events: list[TextDelta | AudioDelta] = []
+        for choice in _list(chunk.get("choices"))[:1]:
+            choice = _mapping(choice)
+            self._finish_reason = _text(choice.get("finish_reason")) or self._finish_reason
+            delta = _mapping(choice.get("delta"))
+            for text, into in ((delta.get("content"), self._content), (delta.get("refusal"), self._refusal)):
+                if said := _text(text):
+                    into.append(said)
+                    events.append(TextDelta(said))
+            self._tools(_list(delta.get("tool_calls")))
+            events += self._audio_delta(_mapping(delta.get("audio")))
+        return events
+
+    def take_whole(self, body: Any) -> list[TextDelta | AudioDelta]:
+        """Take in a whole answer, as it comes when it is not streamed."""
+        choices = _list(_mapping(body).get("choices"))
+        if not choices:
+            raise BadReply("The server's answer holds no choices.", "Is the address that of a chat API?")
+        self._common(body)
+        choice = _mapping(choices[0])
+        message = _mapping(choice.get("message"))
+        audio = _mapping(message.get("audio"))
+        self._finish_reason = _text(choice.get("finish_reason")) or "stop"
+        for text, into in (
+            (message.get("content"), self._content),
+            (message.get("refusal"), self._refusal),
+            (audio.get("transcript"), self._transcript),
+        ):
+            if said := _text(text):
+                into.append(said)
+        self._tools(_list(message.get("tool_calls")))
+        self._audio_marks(audio)
+        if data := _text(audio.get("data")):
+            self._whole_audio = _from_base64(data)
+        self.ended = True
+        words = self.answer().text
+        return [TextDelta(words)] if words else []
+
+    def answer(self) -> Answer:
+        """What has come so far."""
+        # Words may be in `content` although sound was asked for: some answers come as text alone.
+        text = "".join(self._transcript) or "".join(self._content)
+        refusal = "".join(self._refusal)
+        stopped = "stop" if self._audio_is_over or self.ended else ""
+        audio = self._whole_audio or bytes(self._pcm)
+        return Answer(
+            text=text or refusal,
+            refusal=refusal,
+            audio=audio,
+            audio_format=(self._format if self._whole_audio else "pcm16") if audio else "",
+            audio_id=self._audio_id,
+            expires_at=self._expires_at,
+            finish_reason=self._finish_reason or stopped,
+            model=self._model,
+            usage=self._usage,
+            tool_calls=tuple(self._tool_calls[index] for index in sorted(self._tool_calls)),
+        )
+
+    def _common(self, body: Mapping[str, Any]) -> None:
+        self._model = _text(body.get("model")) or self._model
+        if usage := _mapping(body.get("usage")):
+            self._usage = Usage.from_wire(usage)
+
+    def _audio_marks(self, audio: Mapping[str, Any]) -> None:
+        self._audio_id = self._audio_id or _text(audio.get("id"))
+        expires_at = audio.get("expires_at")
+        if isinstance(expires_at, (int, float)) and not isinstance(expires_at, bool):
+            self._expires_at = int(expires_at)
+
+    def _audio_delta(self, audio: Mapping[str, Any]) -> list[TextDelta | AudioDelta]:
+        events: list[TextDelta | AudioDelta] = []
+        self._audio_marks(audio)
+        if said := _text(audio.get("transcript")):
+            self._transcript.append(said)
+            events.append(TextDelta(said))
+        if data := _text(audio.get("data")):
+            joined = self._base64_rest + data
+            # A padded piece is whole by itself; of an unpadded one the last incomplete group waits for the next.
+            keep = 0 if joined.endswith("=") else len(joined) % 4
+            self._base64_rest = joined[len(joined) - keep :]
+            pcm = self._odd_byte + _from_base64(joined[: len(joined) - keep])
+            self._odd_byte = pcm[len(pcm) - len(pcm) % 2 :]
+            if whole := pcm[: len(pcm) - len(pcm) % 2]:
+                self._pcm += whole
+                events.append(AudioDelta(whole))
+        return events
+
+    def _tools(self, deltas: list[Any]) -> None:
+        for position, delta in enumerate(deltas):
+            delta = _mapping(delta)
+            index = delta.get("index")
+            call = self._tool_calls.setdefault(
+                index if isinstance(index, int) else position, {"id": "", "name": "", "arguments": ""}
+            )
+            function = _mapping(delta.get("function"))
+            call["id"] = call["id"] or _text(delta.get("id"))
+            call["name"] = call["name"] or _text(function.get("name"))
+            call["arguments"] += _text(function.get("arguments"))
+
+
+def _from_base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadReply("The server's sound is no base64.", "Try again, or with another server.") from error
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,63 @@
+"""The habits of servers that speak the protocol: data in ``dialects.json``, chosen by address or by name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import cache
+from importlib.resources import files
+from urllib.parse import urlsplit
+
+from nbaudio.errors import SetupError
+
+__all__ = ["Dialect", "dialect_for"]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One server's habits.
+
+    `hosts` are patterns of host names; `keeps_audio_ids` says whether an earlier answer may be sent back as
+    ``audio: {id}``; `key_header` and `key_prefix` say how the key travels; `source` is where this is written.
+    """
+
+    name: str
+    hosts: tuple[str, ...]
+    keeps_audio_ids: bool
+    key_header: str
+    key_prefix: str
+    default_model: str
+    source: str
+
+
+@cache
+def _known() -> tuple[Dialect, ...]:
+    rows = json.loads(files("nbaudio.wire").joinpath("dialects.json").read_text(encoding="utf-8"))
+    return tuple(Dialect(**{**row, "hosts": tuple(row["hosts"])}) for row in rows["dialects"])
+
+
+def dialect_for(url: str, name: str = "") -> Dialect:
+    """The habits of the server at this address, or those of this name.
+
+    Raises
+    ------
+    SetupError
+        If there is no dialect of this name.
+
+    Examples
+    --------
+    >>> dialect_for("https://api.openai.com/v1").keeps_audio_ids
+    True
+    >>> dialect_for("http://localhost:8000/v1").name
+    'compatible'
+    """
+    if name:
+        for dialect in _known():
+            if dialect.name == name:
+                return dialect
+        raise SetupError(
+            f"There is no dialect {name!r}.", f"Known ones: {', '.join(dialect.name for dialect in _known())}."
+        )
+    host = urlsplit(url).hostname or ""
+    return next((d for d in _known() if any(fnmatch(host, pattern) for pattern in d.hosts)), _known()[-1])

@@ -1,0 +1,115 @@
+"""What a server's error means: status and body to an exception with a next step.
+
+The envelope is ``{"error": {"message", "type", "param", "code"}}``; it is read whatever the content type says
+(OpenAI sends 401 as text/plain), and servers that write ``{"detail": ...}`` or plain text are understood too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from nbaudio import errors
+
+__all__ = ["error_from_response", "error_from_stream", "is_retryable"]
+
+_LONGEST_MESSAGE = 600  # characters of a server's words that go into one readable line
+
+
+def error_from_response(
+    status: int, headers: Mapping[str, str], body: bytes, *, server: str, key_from: str
+) -> errors.ServerRefused:
+    """The exception for an answer whose status is 400 or more.
+
+    Parameters
+    ----------
+    status, headers, body
+        Of the HTTP response.
+    server : str
+        The name of the server, as the person knows it.
+    key_from : str
+        The environment variable that the key came from; empty where there is none.
+    """
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        parsed = body.decode("utf-8", "replace")
+    return _classify(status, parsed, headers.get("x-request-id"), server, key_from)
+
+
+def error_from_stream(chunk: Any, *, server: str, key_from: str) -> errors.ServerRefused | None:
+    """The exception for an error that comes inside a stream after status 200; None for any other chunk."""
+    if not isinstance(chunk, Mapping) or not chunk.get("error"):
+        return None
+    code = _detail(chunk).get("code")
+    status = code if isinstance(code, int) and 400 <= code < 600 else 200
+    return _classify(status, chunk, None, server, key_from)
+
+
+def is_retryable(status: int, body: bytes, headers: Mapping[str, str]) -> bool:
+    """Whether the same request may succeed later, by the rules of the official SDK, but not without credit.
+
+    Source: https://github.com/openai/openai-python, ``_base_client.py``, ``_should_retry``.
+    """
+    if b"insufficient_quota" in body:
+        return False
+    should = headers.get("x-should-retry")
+    if should in ("true", "false"):
+        return should == "true"
+    return status in (408, 409, 429) or status >= 500
+
+
+def _detail(parsed: Any) -> Mapping[str, Any]:
+    if isinstance(parsed, Mapping):
+        for name in ("error", "detail", "message"):
+            found = parsed.get(name)
+            if isinstance(found, Mapping):
+                return found
+            if found:
+                return {"message": found if isinstance(found, str) else json.dumps(found)}
+    return {"message": parsed if isinstance(parsed, str) else ""}
+
+
+def _classify(status: int, parsed: Any, request_id: str | None, server: str, key_from: str) -> errors.ServerRefused:
+    detail = _detail(parsed)
+    message = " ".join(str(detail.get("message") or "").split())
+    if message.startswith("<"):
+        message = "it sent a web page instead of an answer"
+    if len(message) > _LONGEST_MESSAGE:
+        message = message[:_LONGEST_MESSAGE] + "…"
+    code, param = str(detail.get("code") or ""), str(detail.get("param") or "")
+    kind, next_step = _kind(status, code or str(detail.get("type") or ""), param, message, key_from)
+    said = message or "it gave no reason"
+    number = f" ({status})" if status >= 400 else ""
+    report = f" [request {request_id}]" if request_id and status >= 500 else ""
+    return kind(
+        f"{server} said{number}: {said.rstrip('.')}.{report}",
+        next_step,
+        status=status,
+        code=code or None,
+        param=param or None,
+        request_id=request_id,
+    )
+
+
+def _kind(status: int, code: str, param: str, message: str, key_from: str) -> tuple[type[errors.ServerRefused], str]:
+    if status in (401, 403) or code == "invalid_api_key":
+        if key_from:
+            return errors.AuthenticationFailed, f"Check the key in {key_from}, and that it may use this model."
+        return errors.AuthenticationFailed, "Set the key in the environment: OPENAI_API_KEY."
+    if code == "audio_not_found" or (param.endswith(".audio.id") and "not found" in message):
+        return errors.AudioIdNotFound, "Send the answer's words instead of its audio id."
+    if status == 404 or code == "model_not_found":
+        return errors.UnknownModel, "Choose another with --model or %config NbAudio.model; %nbaudio says which is set."
+    if code == "insufficient_quota":
+        return errors.QuotaExceeded, "Add credit to the account, or work offline: %config NbAudio.backend = 'offline'."
+    if status == 429 or code == "rate_limit_exceeded":
+        return errors.RateLimited, "Wait a minute and run the cell again."
+    if status >= 500 or code == "server_error":
+        return errors.ServerFailed, "It is the server's fault: run the cell again, later if need be."
+    if param in ("audio.voice", "voice"):
+        return errors.UnknownVoice, "Choose another with --voice or %config NbAudio.voice."
+    if status == 413:
+        return errors.BadRequest, "Send a shorter recording, or start afresh with --new."
+    return errors.BadRequest, ""

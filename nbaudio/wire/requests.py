@@ -1,0 +1,85 @@
+"""What goes to the server: the body of ``POST /v1/chat/completions``.
+
+Protocol: https://platform.openai.com/docs/guides/audio and docs/protocol.md.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Message", "Options", "request_body"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn as it is sent.
+
+    A user's has `text`, sounds as (bytes, ``"wav"`` or ``"mp3"``), or both; an assistant's has the `audio_id`
+    of what it said, or else its `text`.
+    """
+
+    role: str
+    text: str = ""
+    sounds: tuple[tuple[bytes, str], ...] = ()
+    audio_id: str = ""
+
+    def to_wire(self) -> dict[str, Any]:
+        """The message's JSON object."""
+        if self.audio_id:
+            return {"role": self.role, "audio": {"id": self.audio_id}}  # `content` beside it is not needed
+        if not self.sounds:
+            return {"role": self.role, "content": self.text}
+        parts: list[dict[str, Any]] = [{"type": "text", "text": self.text}] if self.text else []
+        for data, format in self.sounds:
+            encoded = base64.b64encode(data).decode("ascii")  # bare: the protocol takes no data: prefix
+            parts.append({"type": "input_audio", "input_audio": {"data": encoded, "format": format}})
+        return {"role": self.role, "content": parts}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to answer: see `nbaudio.settings.NbAudio` for each; `aloud` asks for sound beside the words."""
+
+    model: str
+    voice: str
+    aloud: bool = True
+    stream: bool = True
+    audio_format: str = "wav"
+    instructions: str = ""
+    max_completion_tokens: int = 2048
+    temperature: float | None = None
+
+
+def request_body(messages: Iterable[Message], options: Options) -> dict[str, Any]:
+    """The request's JSON object.
+
+    A streamed answer is always asked for as ``pcm16``: the protocol streams no other format.
+
+    Examples
+    --------
+    >>> body = request_body([Message("user", "Hello")], Options("gpt-audio-1.5", "alloy"))
+    >>> body["modalities"], body["audio"]
+    (['text', 'audio'], {'voice': 'alloy', 'format': 'pcm16'})
+    """
+    told = [{"role": "system", "content": options.instructions}] if options.instructions else []
+    body: dict[str, Any] = {
+        "model": options.model,
+        "modalities": ["text", "audio"] if options.aloud else ["text"],
+        "messages": told + [message.to_wire() for message in messages],
+        "max_completion_tokens": options.max_completion_tokens,
+    }
+    if options.aloud:
+        # A custom voice is named by an object: {"id": "voice_..."}.
+        voice: Any = {"id": options.voice} if options.voice.startswith("voice_") else options.voice
+        body["audio"] = {"voice": voice, "format": "pcm16" if options.stream else options.audio_format}
+    if options.temperature is not None:
+        body["temperature"] = options.temperature
+    if options.stream:
+        body["stream"] = True
+        # Obfuscation pads every chunk against onlookers who measure sizes; over TLS to one's own notebook it is
+        # only weight.
+        body["stream_options"] = {"include_usage": True, "include_obfuscation": False}
+    return body
