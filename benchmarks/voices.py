@@ -5,8 +5,9 @@
     python benchmarks/voices.py --no-whisper       without word error rates, in a few seconds
 
 For each voice: median pitch and its range (10th to 90th percentile), centroid of the voiced spectrum, words per
-minute, word error rate of a round trip through Whisper, real-time factor on one thread (best of three), level and peak. Then the two
-voices that are hardest to tell apart. It fails (exit code 1) if a voice is not understood or two are too much alike.
+minute, word error rate of a round trip through Whisper, real-time factor on one thread (best of three), level and
+peak. Then the voices that are hardest to tell apart. It fails (exit code 1) if a voice is not understood or two are
+too much alike.
 
 The distance of two voices has no unit. It is the root of the sum of squares of four differences, each divided by a
 step that a listener just notices or nearly so:
@@ -155,7 +156,7 @@ def main() -> int:
     listener = None
     if not arguments.no_whisper:
         if arguments.whisper is None:
-            from nbaudio.engine.models import path
+            from nbaudio.engine.weights.models import path
 
             arguments.whisper = str(path("hear"))
         listener = _Listener(arguments.whisper)

@@ -64,20 +64,20 @@ def _doctor(_: argparse.Namespace) -> int:
 
 
 def _list_models(_: argparse.Namespace) -> None:
-    from nbaudio.engine.models import describe
+    from nbaudio.engine.weights.models import describe
 
     print(describe())
 
 
 def _fetch(chosen: argparse.Namespace) -> None:
-    from nbaudio.engine.models import describe, fetch
+    from nbaudio.engine.weights.models import describe, fetch
 
     fetch(chosen.names or None)
     print(describe())
 
 
 def _verify(chosen: argparse.Namespace) -> int:
-    from nbaudio.engine.models import MODELS, verify
+    from nbaudio.engine.weights.models import MODELS, verify
 
     wrong = [problem for name in chosen.names or MODELS for problem in verify(name)]
     print("\n".join(wrong) or "Every file is as it should be.")
@@ -85,7 +85,7 @@ def _verify(chosen: argparse.Namespace) -> int:
 
 
 def _clear(chosen: argparse.Namespace) -> None:
-    from nbaudio.engine.models import clear
+    from nbaudio.engine.weights.models import clear
 
     for name in chosen.names or [None]:
         clear(name)

@@ -265,7 +265,7 @@ def _turn(parts: tuple[Part, ...]) -> Turn:
 
 def _fetch_weights() -> None:
     """Have the offline engine's weights here, with a progress bar where they are still to come."""
-    from nbaudio.engine.models import MODELS, fetch, ready
+    from nbaudio.engine.weights.models import MODELS, fetch, ready
 
     missing = [name for name in MODELS if not ready(name)]
     if missing:

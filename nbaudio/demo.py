@@ -39,7 +39,7 @@ def run_demo(notebook: Path | None, folder: Path) -> list[Path]:
         raise SetupError(
             f"Running a notebook needs {', '.join(missing)}.", "pip install 'nbaudio[offline,notebook]' brings them."
         )
-    from nbaudio.engine.models import fetch
+    from nbaudio.engine.weights.models import fetch
 
     fetch()
     folder.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def _write(notebook: Any, path: Path) -> None:
 
 def _sounds(notebook: Any, folder: Path) -> list[Path]:
     """Every sound in the outputs as a file, in the order of the cells."""
-    written = []
+    written: list[Path] = []
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             html = output.get("data", {}).get("text/html", "")

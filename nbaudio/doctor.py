@@ -44,7 +44,7 @@ def problems() -> list[str]:
         return [str(error)]
     found = []
     if backend.offline:
-        from nbaudio.engine.models import MODELS, ready
+        from nbaudio.engine.weights.models import MODELS, ready
 
         found += [
             f"The weights to {name} are not here yet: python -m nbaudio models fetch (or the first cell fetches them)"
@@ -66,7 +66,7 @@ def _engine() -> str:
     missing = missing_offline_packages()
     if missing:
         return "not installed: pip install 'nbaudio[offline]'"
-    from nbaudio.engine.models import MODELS, ready
+    from nbaudio.engine.weights.models import MODELS, ready
 
     wanting = [name for name in MODELS if not ready(name)]
     if wanting:

@@ -101,7 +101,9 @@ def test_a_rate_limit_that_lasts_is_told(server: OpenAIServer) -> None:
 
 
 def test_a_wait_longer_than_two_minutes_is_not_waited(server: OpenAIServer) -> None:
-    server.fail_next(Scripted(429, {"retry-after": "600"}, {"error": {"message": "Busy", "code": "rate_limit_exceeded"}}))
+    server.fail_next(
+        Scripted(429, {"retry-after": "600"}, {"error": {"message": "Busy", "code": "rate_limit_exceeded"}})
+    )
     failing(errors.RateLimited)
     assert len(server.requests) == 1
 

@@ -38,7 +38,7 @@ class Engine:
         with self._lock:
             if self._listener is None:
                 from nbaudio.engine.hear import Listener
-                from nbaudio.engine.models import path
+                from nbaudio.engine.weights.models import path
 
                 self._listener = Listener(path("hear"), self._threads)
             return self._listener

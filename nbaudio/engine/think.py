@@ -200,7 +200,7 @@ def brain_for(name: str, threads: int = 1) -> Brain:
         return ServerBrain(url, model, os.environ.get("NBAUDIO_BRAIN_KEY", ""))
     if name:
         return LocalBrain(Path(name).expanduser(), threads)
-    from nbaudio.engine.models import path
+    from nbaudio.engine.weights.models import path
 
     return LocalBrain(path("think"), threads)
 

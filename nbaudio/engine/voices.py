@@ -57,15 +57,15 @@ class Voice:
 _TABLE = (
     Voice("alloy", 168, 0.7, 0.93, 1.05, -60, 1.0, "neutral, between low and high, even"),
     Voice("ash", 112, 1.0, 0.89, 1.06, -60, 1.0, "man, clear and direct"),
-    Voice("ballad", 178, 1.3, 1.03, 0.84, -18, -2.5, "woman, slow and breathy"),
+    Voice("ballad", 168, 1.35, 1.02, 0.84, -18, -2.5, "woman, low, slow and breathy"),
     Voice("cedar", 100, 0.9, 0.87, 0.88, -26, -2.5, "man, deep, warm and unhurried"),
     Voice("coral", 220, 1.4, 1.03, 1.08, -60, 2.0, "woman, bright and lively"),
     Voice("echo", 134, 0.55, 0.92, 0.98, -60, 1.0, "man, level and calm"),
     Voice("fable", 144, 1.5, 0.9, 0.9, -24, -0.5, "man, light, a storyteller"),
     Voice("marin", 195, 1.0, 1.0, 1.0, -60, 0.0, "woman, natural; the recorded voice"),
-    Voice("nova", 238, 0.9, 1.12, 1.16, -60, 0.0, "woman, young and quick"),
+    Voice("nova", 240, 0.9, 1.12, 1.18, -60, 0.0, "woman, young and quick"),
     Voice("onyx", 86, 0.6, 0.81, 0.95, -60, 0.0, "man, very deep and steady"),
-    Voice("sage", 187, 0.55, 1.05, 0.89, -28, -2.0, "woman, calm and soft"),
+    Voice("sage", 190, 0.55, 1.05, 0.89, -28, -2.0, "woman, calm and soft"),
     Voice("shimmer", 258, 0.8, 1.14, 0.93, -20, -1.0, "woman, high, light and airy"),
     Voice("verse", 126, 1.5, 0.86, 1.16, -60, 2.0, "man, quick and expressive"),
 )

@@ -3,9 +3,10 @@
 ``%speak Is it good?`` ends with a question mark, which IPython takes for a call of its help ("Object `good` not
 found."). So such a line is made the call of the magic that it is meant to be.
 
-``%%listen question.wav`` may stand alone in a cell. IPython refuses a cell magic without a body before the magic is asked ("%%listen is a cell magic, but the cell body is
-empty", `InteractiveShell.run_cell_magic`), and its refusal is printed instead of raised. A recording needs no words
-beside it, and an empty question deserves an error that stops Run All: so an empty body becomes an empty line.
+``%%listen question.wav`` may stand alone in a cell. IPython refuses a cell magic without a body before the magic is
+asked ("%%listen is a cell magic, but the cell body is empty", `InteractiveShell.run_cell_magic`), and its refusal is
+printed instead of raised. A recording needs no words beside it, and an empty question deserves an error that stops
+Run All: so an empty body becomes an empty line.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from nbaudio.engine.manifest import megabytes
+from nbaudio.engine.weights.manifest import megabytes
 
 __all__ = ["Bar", "Progress"]
 

@@ -19,13 +19,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbaudio.engine import store
-from nbaudio.engine.manifest import Model, WeightFile, load_manifest, megabytes
+from nbaudio.engine.weights import store
+from nbaudio.engine.weights.manifest import Model, WeightFile, load_manifest, megabytes
 from nbaudio.errors import WeightsError
 
 if TYPE_CHECKING:
-    from nbaudio.engine.download import Web
-    from nbaudio.engine.progress import Progress
+    from nbaudio.engine.weights.download import Web
+    from nbaudio.engine.weights.progress import Progress
 
 __all__ = [
     "MODELS",
@@ -48,7 +48,7 @@ class _Shipped(Mapping[str, Model]):
 
     @functools.cached_property
     def _models(self) -> Mapping[str, Model]:
-        return load_manifest(importlib.resources.files("nbaudio.engine").joinpath("manifest.json"))
+        return load_manifest(importlib.resources.files("nbaudio.engine.weights").joinpath("manifest.json"))
 
     def __getitem__(self, name: str) -> Model:
         return self._models[name]
@@ -127,8 +127,8 @@ def fetch(models: Iterable[str | Model] | None = None, *, progress: bool = True)
     WeightsError
         If one can't be had from any source, with what happened at each; or can't be kept.
     """
-    from nbaudio.engine.download import Web
-    from nbaudio.engine.progress import Progress
+    from nbaudio.engine.weights.download import Web
+    from nbaudio.engine.weights.progress import Progress
 
     if isinstance(models, (str, Model)):
         models = [models]
@@ -227,7 +227,7 @@ def _state(model: Model) -> str:
 
 
 def _fetch_one(model: Model, web: Web, progress: Progress) -> None:
-    from nbaudio.engine.sources import bring
+    from nbaudio.engine.weights.sources import bring
 
     folder = _folder(model)
     with store.disk_errors(folder):

@@ -16,10 +16,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from nbaudio.engine.download import SourceFailed, WrongFile
-from nbaudio.engine.manifest import Package, WeightFile
-from nbaudio.engine.progress import Bar
-from nbaudio.engine.store import disk_errors, part_path, sha256_of, size_of, work_folder
+from nbaudio.engine.weights.download import SourceFailed, WrongFile
+from nbaudio.engine.weights.manifest import Package, WeightFile
+from nbaudio.engine.weights.progress import Bar
+from nbaudio.engine.weights.store import disk_errors, part_path, sha256_of, size_of, work_folder
 
 __all__ = ["unpack"]
 

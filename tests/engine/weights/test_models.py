@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 import nbaudio
-from nbaudio.engine import models, package_index
-from nbaudio.engine.manifest import Home, Model, Package
-from nbaudio.engine.progress import Bar, Progress
+from nbaudio.engine.weights import models, package_index
+from nbaudio.engine.weights.manifest import Home, Model, Package
+from nbaudio.engine.weights.progress import Bar, Progress
 from nbaudio.errors import WeightsError
 
 CONTENT = {"config.json": b'{"beam": 5}', "model.bin": bytes(range(256)) * 800}
@@ -124,7 +124,7 @@ def test_the_shipped_models_are_pinned_and_whole() -> None:
 
 def test_nothing_heavy_is_imported_to_ask_what_is_there(root: Path) -> None:
     code = (
-        "import sys; from nbaudio.engine import models; models.ready('hear'); models.describe();"
+        "import sys; from nbaudio.engine.weights import models; models.ready('hear'); models.describe();"
         "print(sorted({'numpy', 'tqdm', 'httpx', 'urllib.request', 'subprocess', 'platformdirs'} & set(sys.modules)))"
     )
     where = str(Path(nbaudio.__file__).parent.parent)

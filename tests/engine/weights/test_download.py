@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 
 import nbaudio
-from nbaudio.engine import models
-from nbaudio.engine.download import HostFailed, SourceFailed, Web
-from nbaudio.engine.manifest import Model, WeightFile
-from nbaudio.engine.progress import Progress
+from nbaudio.engine.weights import models
+from nbaudio.engine.weights.download import HostFailed, SourceFailed, Web
+from nbaudio.engine.weights.manifest import Model, WeightFile
+from nbaudio.engine.weights.progress import Progress
 from nbaudio.errors import WeightsError
 
 _RANDOM = random.Random(20261122)
@@ -204,7 +204,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def fetch_in_child(manifest: Path) -> subprocess.Popen[str]:
     code = (
-        "import sys, pathlib; from nbaudio.engine import models;"
+        "import sys, pathlib; from nbaudio.engine.weights import models;"
         "models.fetch([models.load_manifest(pathlib.Path(sys.argv[1]))['toy']])"
     )
     where = str(Path(nbaudio.__file__).parent.parent)

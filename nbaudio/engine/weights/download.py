@@ -1,7 +1,7 @@
 """One file over HTTPS, resumed where it broke off, and never longer than it should be.
 
 Who sends a file isn't trusted: the size is checked here as bytes come, and the SHA-256 before the file gets
-its name (`nbaudio.engine.store.settle`). The client is the standard library's, with the environment's proxies.
+its name (`nbaudio.engine.weights.store.settle`). The client is the standard library's, with the environment's proxies.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from nbaudio import __version__
-from nbaudio.engine.manifest import WeightFile, safe_address
-from nbaudio.engine.store import disk_errors, size_of
+from nbaudio.engine.weights.manifest import WeightFile, safe_address
+from nbaudio.engine.weights.store import disk_errors, size_of
 
 __all__ = ["HostFailed", "SourceFailed", "Web", "WrongFile"]
 

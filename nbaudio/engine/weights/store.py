@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nbaudio.engine.manifest import WeightFile
+from nbaudio.engine.weights.manifest import WeightFile
 from nbaudio.errors import WeightsError
 
 __all__ = [
