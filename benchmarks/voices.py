@@ -35,7 +35,7 @@ from nbaudio.engine.speak import SAMPLE_RATE, Speaker
 from nbaudio.engine.voices import VOICES
 
 SENTENCES = (
-    "The museum opens at nine in the morning and closes at half past five.",
+    "The museum opens early in the morning and closes late in the afternoon.",
     "My sister bought three green apples, a loaf of bread and some cheese.",
     "Would you like to hear the story again, or shall we try another one?",
     "Heavy rain is expected along the coast tonight, with strong winds from the west.",

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,11 +20,11 @@ from numpy.typing import ArrayLike
 from nbaudio import codecs
 from nbaudio.codecs import Samples
 from nbaudio.display.player import Embedded, player_html, player_markdown
-from nbaudio.errors import ClipError, ClipNotFound
+from nbaudio.errors import ClipError
+from nbaudio.sources import checked_rate, checked_samples, finite, read_bytes
 
 __all__ = ["Clip"]
 
-_MOST_CHANNELS = 64  # more is a (channels, frames) array the wrong way round, not a recording
 _LISTENING_RATE = 24_000  # Hz; what audio models listen at: more only costs upload
 _EMBED_KBIT_S = (32, 16, 8)  # speech is good at 32, clear at 16, understandable at 8
 
@@ -70,17 +70,19 @@ class Clip:
     ) -> None:
         self._digest: str | None = None
         self._encoded: bytes | None = None
+        self._format = self._subtype = ""
         if isinstance(source, Clip):
             for name in ("_encoded", "_format", "_subtype", "_samples", "_shape", "_digest"):
                 setattr(self, name, getattr(source, name))
             return
-        data = _read_bytes(source)
+        data = read_bytes(source)
         if data is None:
-            self._format = self._subtype = ""
-            self._samples = _checked_samples(source, sample_rate)
-            assert sample_rate is not None  # _checked_samples saw to it
-            frames, channels = self._samples.shape
-            self._shape = (frames, channels, int(sample_rate))
+            samples = checked_samples(source)
+            if sample_rate is None:
+                raise ClipError(
+                    "Samples alone don't say how fast they play.", "Say Clip(samples, sample_rate=24000), in Hz."
+                )
+            self._hold(samples, checked_rate(sample_rate))
             return
         if sample_rate is not None:
             raise ClipError(
@@ -98,25 +100,43 @@ class Clip:
         if header.subtype in ("FLOAT", "DOUBLE"):
             _ = self.samples  # only float files can hold NaN: find it now, not when it is played
 
+    def _hold(self, samples: Samples, sample_rate: int) -> None:
+        frames, channels = samples.shape
+        self._samples, self._shape = samples, (frames, channels, sample_rate)
+
+    @classmethod
+    def _of(cls, samples: Samples, sample_rate: int) -> Clip:
+        """A clip of samples made here, whose shape is not in doubt: one frame of stereo is one frame of stereo."""
+        clip = cls.__new__(cls)
+        clip._digest = clip._encoded = None
+        clip._format = clip._subtype = ""
+        clip._hold(finite(np.array(samples, dtype=np.float32)), sample_rate)
+        return clip
+
     @classmethod
     def from_pcm16(cls, data: bytes, sample_rate: int = 24_000, channels: int = 1) -> Clip:
         """A clip from headerless signed 16-bit little-endian PCM, as the protocol's ``pcm16``.
+
+        Bytes beyond the last whole frame are dropped.
 
         Examples
         --------
         >>> Clip.from_pcm16(bytes(4800)).duration_s
         0.1
         """
-        if len(data) < 2 * channels:
-            raise ClipError("The sound is empty: not one whole frame of PCM.")
-        whole = len(data) - len(data) % (2 * channels)
-        clip = cls.__new__(cls)
-        clip._digest = None
-        clip._samples = None
-        clip._encoded = codecs.wav_header(whole, sample_rate, channels) + data[:whole]
-        clip._format, clip._subtype = "wav", "PCM_16"
-        clip._shape = (whole // (2 * channels), channels, sample_rate)
-        return clip
+        if not 1 <= channels <= codecs.FORMATS["wav"].most_channels:
+            raise ClipError(f"Sound of {channels} channels can't be.", "Give 1 for mono or 2 for stereo.")
+        frames = len(data) // (2 * channels)
+        if frames == 0:
+            raise ClipError("The sound is empty: not one whole frame of PCM.", "Record it again.")
+        pcm16 = bytes(data[: frames * 2 * channels])
+        return cls(codecs.wav_header(len(pcm16), checked_rate(sample_rate), channels) + pcm16)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not slot by slot: unpickled arrays can be written to, and a clip's can't.
+        if self._encoded is not None:
+            return Clip, (self._encoded,)
+        return Clip._of, (self._samples, self.sample_rate)
 
     # -- what it is -------------------------------------------------------------------------------------
 
@@ -126,8 +146,8 @@ class Clip:
         if self._samples is None:
             assert self._encoded is not None  # one of the two is always there
             samples, _ = codecs.decode(self._encoded)
-            self._samples = _checked(samples)
-            self._shape = (len(samples), samples.shape[1], self._shape[2])
+            self._hold(finite(samples), self.sample_rate)  # a header's length may be an estimate
+            assert self._samples is not None
         return self._samples
 
     @property
@@ -168,7 +188,7 @@ class Clip:
         """SHA-256 of the sound itself: rate, channels and samples, whatever file it came in."""
         if self._digest is None:
             hashed = hashlib.sha256(f"{self.sample_rate} {self.channels}\n".encode())
-            hashed.update(np.ascontiguousarray(self.samples, dtype="<f4").data)
+            hashed.update(np.ascontiguousarray(self.samples + np.float32(0), dtype="<f4").data)  # -0.0 is 0.0
             self._digest = hashed.hexdigest()
         return self._digest
 
@@ -198,13 +218,13 @@ class Clip:
                 f"Nothing lies between {seconds.start} s and {seconds.stop} s.",
                 f"The clip is {self.duration_s:.2f} s long.",
             )
-        return Clip(self.samples[start:stop], self.sample_rate)
+        return Clip._of(self.samples[start:stop], self.sample_rate)
 
     def _frame(self, time_s: float | None, default: int) -> int:
         if time_s is None:
             return default
-        frame = round(time_s * self.sample_rate)
-        return min(self.frames, max(0, frame + self.frames if time_s < 0 else frame))
+        frame = time_s * self.sample_rate
+        return round(min(self.frames, max(0, frame + self.frames if time_s < 0 else frame)))
 
     def __add__(self, other: Clip) -> Clip:
         if not isinstance(other, Clip):
@@ -223,7 +243,9 @@ class Clip:
         """
         clips = list(clips)
         if not clips:
-            raise ClipError("There are no clips to join.")
+            raise ClipError("There are no clips to join.", "Give one or more.")
+        if gap_s < 0:
+            raise ClipError(f"A gap of {gap_s} s can't be.", "Give 0 or more seconds.")
         first = clips[0]
         silence = np.zeros((round(gap_s * first.sample_rate), first.channels), np.float32)
         parts: list[Samples] = []
@@ -232,19 +254,19 @@ class Clip:
             if clip.channels != first.channels:
                 samples = np.repeat(samples.mean(axis=1, keepdims=True, dtype=np.float32), first.channels, 1)
             parts += [np.asarray(samples, np.float32), silence]
-        return cls(np.concatenate(parts[:-1]), first.sample_rate)
+        return cls._of(np.concatenate(parts[:-1]), first.sample_rate)
 
     def mono(self) -> Clip:
         """One channel: the mean of all."""
         if self.channels == 1:
             return self
-        return Clip(self.samples.mean(axis=1, keepdims=True, dtype=np.float32), self.sample_rate)
+        return Clip._of(self.samples.mean(axis=1, keepdims=True, dtype=np.float32), self.sample_rate)
 
     def resample(self, sample_rate: int) -> Clip:
         """The same sound at another rate in Hz."""
-        if sample_rate == self.sample_rate:
+        if checked_rate(sample_rate) == self.sample_rate:
             return self
-        return Clip(codecs.resample(self.samples, self.sample_rate, sample_rate), sample_rate)
+        return Clip._of(codecs.resample(self.samples, self.sample_rate, sample_rate), sample_rate)
 
     # -- out of it --------------------------------------------------------------------------------------
 
@@ -292,26 +314,41 @@ class Clip:
         folder : Path, optional
             Where a file goes that is still too large; by default ``nbaudio-media`` in the working folder.
         """
-        heard, notes = self, ""
         if self._format == "mp3" and self._encoded is not None and len(self._encoded) <= budget_bytes:
             return Embedded(self._encoded, "audio/mpeg", duration_s=self.duration_s)
-        for kbit_s in _EMBED_KBIT_S:
+        heard = self if self.channels <= 2 else self.mono()
+        heard = heard.resample(min(heard.sample_rate, _LISTENING_RATE))
+        steps = [(heard.mono(), kbit_s) for kbit_s in _EMBED_KBIT_S]
+        if heard.channels == 2:
+            steps.insert(0, (heard, 2 * _EMBED_KBIT_S[0]))
+        for step, (sound, kbit_s) in enumerate(steps):
             if self.duration_s * kbit_s * 125 > budget_bytes:
-                notes = "Re-encoded smaller to fit the notebook; the clip itself is unchanged."
-                continue
-            heard = self.mono() if notes else self
-            heard = heard.resample(_LISTENING_RATE) if heard.sample_rate > _LISTENING_RATE else heard
-            data = heard.encode("mp3", kbit_s=kbit_s * heard.channels)
+                continue  # it can't fit: don't spend the time
+            data = sound.encode("mp3", kbit_s=kbit_s)
             if len(data) <= budget_bytes:
-                return Embedded(data, "audio/mpeg", duration_s=self.duration_s, note=notes)
-            notes = "Re-encoded smaller to fit the notebook; the clip itself is unchanged."
-        folder = folder or Path("nbaudio-media")
-        folder.mkdir(parents=True, exist_ok=True)
+                note = _SMALLER if step or self.channels > 2 else ""
+                return Embedded(data, "audio/mpeg", duration_s=self.duration_s, note=note)
+        return self._beside(heard.mono(), folder or Path("nbaudio-media"))
+
+    def _beside(self, heard: Clip, folder: Path) -> Embedded:
         target = folder / f"{self.sha256[:16]}.mp3"
-        if not target.exists():
-            target.write_bytes(self.mono().encode("mp3", kbit_s=_EMBED_KBIT_S[0]))
         note = f"Too long to keep inside the notebook: the sound is in {target.as_posix()}, which goes with it."
-        return Embedded(None, "audio/mpeg", href=target.as_posix(), duration_s=self.duration_s, note=note)
+        href = quote(target.as_posix(), safe="/:")
+        try:
+            if not target.exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                unfinished = target.with_suffix(".part")  # what is broken off must not pass for the whole
+                unfinished.write_bytes(heard.encode("mp3", kbit_s=_EMBED_KBIT_S[0]))
+                unfinished.replace(target)
+        except OSError as error:
+            href, note = (
+                "",
+                (
+                    f"Too long to keep inside the notebook, and {folder.as_posix()} can't be written to "
+                    f"({error.strerror}): save the clip where you can, clip.save('sound.mp3')."
+                ),
+            )
+        return Embedded(None, "audio/mpeg", href=href, duration_s=self.duration_s, note=note)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         from nbaudio.settings import settings
@@ -325,85 +362,8 @@ class Clip:
         }
 
 
+_SMALLER = "Re-encoded smaller to fit the notebook; the clip itself is unchanged."
 _FIT_TO_SEND = {("wav", "PCM_16"), ("mp3", "MPEG_LAYER_III")}
-
-
-def _read_bytes(source: Any) -> bytes | None:
-    """The file bytes behind a path, bytes or an open file; None for samples."""
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return bytes(source)
-    if isinstance(source, (str, os.PathLike)):
-        path = Path(os.fspath(source)).expanduser()
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
-            raise ClipNotFound(f"There is no file {str(path)!r}.", _nearest_file(path)) from None
-        except OSError as error:
-            raise ClipError(f"The file {str(path)!r} can't be read: {error.strerror}.") from error
-    if hasattr(source, "read"):
-        data = source.read()
-        if not isinstance(data, bytes):
-            raise ClipError("The open file gives text, not bytes.", 'Open it with open(path, "rb").')
-        return data
-    return None
-
-
-def _nearest_file(path: Path) -> str:
-    import difflib
-
-    folder = path.parent
-    if not folder.is_dir():
-        return f"Nor is there a folder {str(folder)!r}."
-    names = [entry.name for entry in folder.iterdir() if re.search(r"\.(wav|mp3|flac|ogg|opus)$", entry.name, re.I)]
-    near = difflib.get_close_matches(path.name, names, n=1)
-    if near:
-        return f"Did you mean {str(folder / near[0])!r}?"
-    return f"Looked in {str(folder.resolve())!r}."
-
-
-def _checked_samples(source: Any, sample_rate: int | None) -> Samples:
-    array = np.asarray(source)
-    if array.dtype == object or array.dtype.kind not in "fiub":
-        raise ClipError(
-            f"A {type(source).__name__} is no sound.", "Give a path, bytes, an open file, or samples and a sample_rate."
-        )
-    if sample_rate is None:
-        raise ClipError("Samples alone don't say how fast they play.", "Say Clip(samples, sample_rate=24000), in Hz.")
-    if not 1 <= sample_rate <= 1_000_000:
-        raise ClipError(
-            f"A sample rate of {sample_rate} Hz can't be.", "Common ones are 16000, 24000, 44100 and 48000."
-        )
-    if array.ndim == 1:
-        array = array[:, np.newaxis]
-    if array.ndim != 2:
-        raise ClipError(f"Samples of shape {array.shape} have too many axes.", "Give (frames,) or (frames, channels).")
-    frames, channels = array.shape
-    if frames == 0 or channels == 0:
-        raise ClipError(f"The sound is empty: its samples have the shape {array.shape}.")
-    if channels > _MOST_CHANNELS or (channels > frames and frames <= 8):
-        raise ClipError(
-            f"Samples of shape {array.shape} would be {channels} channels of {frames} frames.",
-            "That looks like (channels, frames): give samples.T.",
-        )
-    if array.dtype.kind == "f":
-        samples = np.array(array, dtype=np.float32)
-    elif array.dtype == np.uint8:
-        samples = (array.astype(np.float32) - 128) / 128  # 8-bit PCM is unsigned, silence at 128
-    elif array.dtype.kind == "i":
-        samples = array.astype(np.float32) / np.float32(2 ** (8 * array.dtype.itemsize - 1))
-    else:
-        raise ClipError(f"Samples of type {array.dtype} have no agreed full scale.", "Give float32 or int16.")
-    return _checked(samples)
-
-
-def _checked(samples: Samples) -> Samples:
-    if not np.isfinite(samples).all():
-        bad = int(np.count_nonzero(~np.isfinite(samples)))
-        raise ClipError(
-            f"{bad} of {samples.size} samples are NaN or infinite.", "Mend them first, for example with np.nan_to_num."
-        )
-    samples.flags.writeable = False
-    return samples
 
 
 def _decibel(amplitude: float) -> float:

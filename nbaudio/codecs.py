@@ -26,28 +26,38 @@ class Format:
     """How one file format is written.
 
     `container` and `subtype` are libsndfile's names; `sample_rates` are those that the format can hold
-    (empty: any), in Hz.
+    (empty: any up to `highest_rate`), in Hz; `most_channels` is how many.
     """
 
     mime: str
     container: str
     subtype: str
     sample_rates: tuple[int, ...] = ()
+    highest_rate: int = 1_000_000
+    most_channels: int = 64
+
+    def rate_for(self, sample_rate: int) -> int:
+        """The rate to write at, Hz: this one, or the next higher one that the format can hold, or its highest."""
+        if not self.sample_rates:
+            return min(sample_rate, self.highest_rate)
+        return next((rate for rate in self.sample_rates if rate >= sample_rate), self.sample_rates[-1])
 
 
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 FORMATS: dict[str, Format] = {
     "wav": Format("audio/wav", "WAV", "PCM_16"),
-    "mp3": Format("audio/mpeg", "MP3", "MPEG_LAYER_III", _MP3_RATES),
-    "flac": Format("audio/flac", "FLAC", "PCM_16"),
+    "mp3": Format("audio/mpeg", "MP3", "MPEG_LAYER_III", _MP3_RATES, most_channels=2),
+    "flac": Format("audio/flac", "FLAC", "PCM_16", highest_rate=655_350, most_channels=8),
     "opus": Format("audio/ogg", "OGG", "OPUS", _OPUS_RATES),
-    "ogg": Format("audio/ogg", "OGG", "VORBIS"),
+    # Measured with libsndfile 1.2.2: writing Vorbis above 200 kHz ends the process with a segmentation fault.
+    "ogg": Format("audio/ogg", "OGG", "VORBIS", highest_rate=192_000),
 }
 """The formats that can be written, by the names that the protocol and file endings use."""
 
 _BLOCK_FRAMES = 65_536  # libsndfile crashes on Vorbis written in one call of some minutes: write in blocks
 _UNKNOWN_SIZE = 0xFFFFFFFF
+_UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's count where a file was written to a stream and does not say
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ class Header:
 
 
 def read_header(data: bytes) -> Header:
-    """The format, rate, channels and length of a sound file's bytes, without decoding all of it.
+    """The format, rate, channels and length of a sound file's bytes, decoded only where its length is not in it.
 
     Raises
     ------
@@ -77,7 +87,8 @@ def read_header(data: bytes) -> Header:
         raise ClipError(_unreadable(data), _CAN_READ) from error
     known = {(f.container, f.subtype): name for name, f in FORMATS.items() if name in ("opus", "ogg")}
     name = known.get((info.format, info.subtype), {"WAVEX": "wav"}.get(info.format, info.format.lower()))
-    return Header(name, info.subtype, int(info.samplerate), int(info.channels), int(info.frames))
+    frames = len(decode(data)[0]) if info.frames == _UNKNOWN_FRAMES else int(info.frames)
+    return Header(name, info.subtype, int(info.samplerate), int(info.channels), frames)
 
 
 def decode(data: bytes) -> tuple[Samples, int]:
@@ -86,15 +97,35 @@ def decode(data: bytes) -> tuple[Samples, int]:
     Raises
     ------
     ClipError
-        If libsndfile can't read it.
+        If libsndfile can't read it, or not to its end.
     """
     import soundfile
 
     try:
-        samples, sample_rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+        file = soundfile.SoundFile(io.BytesIO(data))
     except (soundfile.LibsndfileError, ValueError) as error:
         raise ClipError(_unreadable(data), _CAN_READ) from error
-    return samples, int(sample_rate)
+    with file:
+        try:
+            if file.frames == _UNKNOWN_FRAMES:
+                samples = _read_to_the_end(file)
+            else:
+                samples = file.read(dtype="float32", always_2d=True)
+        except (soundfile.LibsndfileError, ValueError) as error:
+            raise ClipError(
+                f"This {file.format} file is damaged or cut short: it can't be read to its end.",
+                "Copy or record it again.",
+            ) from error
+        return samples, int(file.samplerate)
+
+
+def _read_to_the_end(file: Any) -> Samples:
+    # After each read soundfile seeks to where it is anyway, which libsndfile can't do in FLAC of unknown length.
+    file.seekable = lambda: False
+    blocks = [np.zeros((0, file.channels), np.float32)]
+    while len(block := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
+        blocks.append(block)
+    return np.concatenate(blocks)
 
 
 def encode(samples: Samples, sample_rate: int, format: str, *, kbit_s: float | None = None) -> bytes:
@@ -114,22 +145,27 @@ def encode(samples: Samples, sample_rate: int, format: str, *, kbit_s: float | N
     Raises
     ------
     ClipError
-        For an unknown format.
+        For an unknown format, and for more channels than it can hold.
     """
     import soundfile
 
     spec = FORMATS.get(format)
     if spec is None:
         raise ClipError(f"Sound can't be written as {format!r}.", f"Choose one of {', '.join(FORMATS)}.")
-    if spec.sample_rates and sample_rate not in spec.sample_rates:
-        target = next((rate for rate in spec.sample_rates if rate > sample_rate), spec.sample_rates[-1])
-        samples, sample_rate = resample(samples, sample_rate, target), target
+    channels = samples.shape[1]
+    if channels > spec.most_channels:
+        raise ClipError(
+            f"{format} holds at most {spec.most_channels} channels, and this sound has {channels}.",
+            "Take clip.mono(), or another format.",
+        )
+    target = spec.rate_for(sample_rate)
+    samples, sample_rate = resample(samples, sample_rate, target), target
     options: dict[str, Any] = {}
     if kbit_s is not None and format == "mp3":
         options = {"bitrate_mode": "CONSTANT", "compression_level": _mp3_level(kbit_s, sample_rate)}
     buffer = io.BytesIO()
     with soundfile.SoundFile(
-        buffer, "w", sample_rate, samples.shape[1], spec.subtype, format=spec.container, **options
+        buffer, "w", sample_rate, channels, spec.subtype, format=spec.container, **options
     ) as file:
         for start in range(0, len(samples), _BLOCK_FRAMES):
             file.write(samples[start : start + _BLOCK_FRAMES])
@@ -150,7 +186,9 @@ def resample(samples: Samples, from_rate: int, to_rate: int) -> Samples:
         return samples
     import soxr
 
-    return np.asarray(soxr.resample(samples, from_rate, to_rate, quality="HQ"), dtype=np.float32)
+    heard = np.asarray(soxr.resample(samples, from_rate, to_rate, quality="HQ"), dtype=np.float32)
+    # A sound of less than one frame at the new rate would be none at all.
+    return heard if len(heard) else samples.mean(axis=0, keepdims=True, dtype=np.float32)
 
 
 def pcm16_to_samples(data: bytes, channels: int = 1) -> Samples:
@@ -197,23 +235,24 @@ def wav_header(data_bytes: int, sample_rate: int, channels: int = 1) -> bytes:
 def repair_wav(data: bytes) -> bytes:
     """WAV bytes whose sizes are true; anything else, and a WAV already sound, comes back as it is.
 
-    A size counts as untrue when it points beyond the end, or when the ``data`` chunk says 0 or 0xFFFFFFFF
-    although bytes follow. Chunks before ``data`` are kept; what follows an unknown size is taken as sound.
+    A size counts as untrue when it points beyond the end, or when it says 0 although bytes follow. Other chunks are
+    kept, but where the size of ``data`` is unknown nobody can tell where it ends, and all that follows is sound.
     """
     if len(data) < 12 or data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         return data
+    riff_size = struct.unpack_from("<I", data, 4)[0]
     at = 12
     while at + 8 <= len(data):
         name, size = data[at : at + 4], struct.unpack_from("<I", data, at + 4)[0]
         rest = len(data) - at - 8
         if name == b"data":
             unknown = size == _UNKNOWN_SIZE or size > rest or (size == 0 and rest > 0)
-            if not unknown and struct.unpack_from("<I", data, 4)[0] <= len(data) - 8:
+            if not unknown and 0 < riff_size <= len(data) - 8:
                 return data
-            size = rest if unknown else size
-            end = at + 8 + size
-            repaired = bytearray(data[: end + (end & 1)])
-            struct.pack_into("<I", repaired, at + 4, size)
+            repaired = bytearray(data)
+            if unknown:
+                struct.pack_into("<I", repaired, at + 4, rest)
+                repaired += bytes(rest & 1)  # a chunk of odd length is followed by one byte of padding
             struct.pack_into("<I", repaired, 4, len(repaired) - 8)
             return bytes(repaired)
         at += 8 + size + (size & 1)

@@ -60,35 +60,50 @@ __all__ = [
 ]
 
 _MASK = "[key]"
-_SHORTEST_ECHO = 6  # a server that echoes a key shows a few characters at its ends; fewer would mask plain words
+_SHORTEST_ECHO = 6  # characters of a key in a row that give it away; fewer would mask plain words
 _KEY_SHAPES = re.compile(
     r"\b(?:sk|ek|pk|rk)-[\w*\-]{4,}"  # OpenAI's and its imitators', whole or starred out
-    r"|(?<=Bearer )[^\s'\",]+"
-    r"|[\w\-]*\w\*{3,}[\w\-*]*",  # any word that a server starred out itself
+    r"|(?<=[Bb]earer )[^\s'\",]{8,}"
+    r"|(?<=://)[^\s/@'\"]+(?=@)"  # the user name and password of an address
+    r"|[\w\-]+\*{3,}[\w\-*]*|\*{3,}[\w\-]+",  # any word that a server starred out itself
 )
+_ELIDED = re.compile(r"([^\s'\"`.…]{2,})(?:\.{2,}|…|\*+|•+)([^\s'\"`.…]{2,})")
 _secrets: set[str] = set()
+_pieces: set[str] = set()
 
 
 def register_secret(secret: str) -> None:
-    """Have `mask` hide this text, and its beginnings and ends, from now on."""
+    """Have `mask` hide this text, and any `_SHORTEST_ECHO` characters in a row of it, from now on."""
     if len(secret) >= _SHORTEST_ECHO:
         _secrets.add(secret)
+        _pieces.update(secret[at : at + _SHORTEST_ECHO] for at in range(len(secret) - _SHORTEST_ECHO + 1))
 
 
 def mask(text: str) -> str:
-    """Text with every known or key-shaped secret replaced by ``[key]``.
+    """Text with every known or key-shaped secret replaced by ``[key]``, also where only a piece of it is shown.
 
     Examples
     --------
     >>> mask("Incorrect API key provided: sk-proj-abc***xyz.")
-    'Incorrect API key provided: [key]'
+    'Incorrect API key provided: [key].'
     """
-    for secret in _secrets:
-        text = text.replace(secret, _MASK)
-        for size in range(len(secret) - 1, _SHORTEST_ECHO - 1, -1):
-            for piece in (secret[:size], secret[-size:]):
-                text = text.replace(piece, _MASK)
-    return _KEY_SHAPES.sub(_MASK, text)
+    text = _KEY_SHAPES.sub(_MASK, _ELIDED.sub(_mask_ends, text))
+    kept: list[str] = []
+    end = 0  # up to here the text is kept or hidden
+    for at in range(len(text) - _SHORTEST_ECHO + 1 if _pieces else 0):
+        if text[at : at + _SHORTEST_ECHO] in _pieces:
+            if at > end or not kept:  # else it goes on where the last piece ended
+                kept += [text[end:at], _MASK]
+            end = at + _SHORTEST_ECHO
+    return "".join([*kept, text[end:]])
+
+
+def _mask_ends(found: re.Match[str]) -> str:
+    """``def...xyz``, where a known key begins with def and ends with xyz."""
+    for secret in tuple(_secrets):
+        if secret.startswith(found[1].lstrip("([{<")) and secret.endswith(found[2].rstrip(".,;:!?)]}>")):
+            return _MASK
+    return found[0]
 
 
 class NbaudioError(Exception):
@@ -115,6 +130,15 @@ class NbaudioError(Exception):
     def _render_traceback_(self) -> list[str]:
         # IPython asks for this instead of a traceback: the error output keeps its name, and the run stops.
         return [f"{type(self).__name__}: {self}"]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An error of a worker process comes back pickled, and by default only with `args`.
+        return _restored, (type(self), self.cause, self.next_step), vars(self)
+
+
+def _restored(kind: type[NbaudioError], cause: str, next_step: str) -> NbaudioError:
+    required = {"status": 0} if issubclass(kind, ServerRefused) else {}  # the real one follows with all attributes
+    return kind(cause, next_step, **required)
 
 
 class CellError(NbaudioError):

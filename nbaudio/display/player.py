@@ -31,7 +31,7 @@ class Embedded:
 
     @property
     def source(self) -> str:
-        """What ``src`` says: a data URL, or the path of the file."""
+        """What ``src`` says: a data URL, the path of the file, or nothing where no sound could be kept."""
         if self.data is None:
             return self.href
         return f"data:{self.mime};base64,{base64.b64encode(self.data).decode('ascii')}"
@@ -46,7 +46,8 @@ def player_html(embedded: Embedded, *, title: str, words: str) -> Html:
     """A player with its words below it, and a note where the sound was made smaller or put in a file."""
     note = [tag("p", tag("small", embedded.note), style=_WORDS)] if embedded.note else []
     caption = tag("figcaption", paragraphs(words, style=_WORDS), *note)
-    return tag("figure", audio_html(embedded, title), caption, style=_FIGURE)
+    player = [audio_html(embedded, title)] if embedded.source else []
+    return tag("figure", *player, caption, style=_FIGURE)
 
 
 def player_markdown(words: str, note: str = "") -> str:

@@ -34,7 +34,7 @@ class ReplyView:
 def reply_html(view: ReplyView) -> Html:
     """The answer as HTML that lives without trust, kernel or network."""
     parts: list[str] = []
-    if view.sound:
+    if view.sound and view.sound.source:
         parts.append(audio_html(view.sound, title=f"Answer, {view.sound.duration_s:.1f} s"))
     parts.append(words_html(view.words or _WORDLESS))
     parts += [tag("p", tag("small", note), style="margin:.3em 0") for note in view.notes]

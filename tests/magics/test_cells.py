@@ -1,0 +1,216 @@
+"""The magics in a real kernel, as nbclient runs it: what a cell shows, returns, names, and how it fails."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from openai_server import OpenAIServer, serve
+
+QUESTION = Path(__file__).parents[2] / "notebooks" / "question.wav"
+KEY = "sk-proj-loopback-not-a-real-key-0123"
+
+
+class Kernel:
+    """One kernel; `run` gives the outputs of a cell."""
+
+    def __init__(self, client: NotebookClient, server: OpenAIServer) -> None:
+        self._client, self.server = client, server
+
+    def run(self, source: str) -> list[Any]:
+        cell = nbformat.v4.new_code_cell(source)
+        self._client.nb.cells.append(cell)
+        try:
+            self._client.execute_cell(cell, len(self._client.nb.cells) - 1)
+        except CellExecutionError:
+            pass
+        return list(cell.outputs)
+
+    def fails(self, source: str) -> str:
+        """The one line that a failing cell shows."""
+        (output,) = [output for output in self.run(source) if output.output_type == "error"]
+        (line,) = output.traceback
+        assert line == f"{output.ename}: {output.evalue}"
+        return str(line)
+
+    def prints(self, source: str) -> str:
+        return "".join(output.text for output in self.run(source) if output.output_type == "stream")
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    folder = tmp_path_factory.mktemp("notebook")
+    (folder / "question.wav").write_bytes(QUESTION.read_bytes())
+    (folder / "notes.txt").write_text("no sound")
+    with serve() as server:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "NBAUDIO"))}
+        environment |= {
+            "OPENAI_BASE_URL": server.base_url,
+            "OPENAI_API_KEY": KEY,
+            "NBAUDIO_DIALECT": "openai",
+            "IPYTHONDIR": str(folder / ".ipython"),
+        }
+        client = NotebookClient(
+            nbformat.v4.new_notebook(),
+            timeout=60,
+            kernel_name="python3",
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            resources={"metadata": {"path": str(folder)}},
+        )
+        with client.setup_kernel(env=environment):
+            running = Kernel(client, server)
+            assert running.run("%load_ext nbaudio") == []
+            yield running
+
+
+def shown(outputs: list[Any]) -> dict[str, str]:
+    """The data of the only output."""
+    assert [output.output_type for output in outputs] == ["execute_result"], outputs
+    data: dict[str, str] = outputs[0].data
+    return data
+
+
+def test_a_speaking_cell_shows_a_player_and_its_words(kernel: Kernel) -> None:
+    data = shown(kernel.run("%%speak --voice coral\nIs a golden retriever a good family dog?"))
+    assert data["text/plain"] == "Yes, they are loyal and gentle.\n[spoken, 1.0 s]"
+    assert re.search(r'<audio controls [^>]*src="data:audio/mpeg;base64,', data["text/html"])
+    assert "Yes, they are loyal and gentle." in data["text/html"]
+    body = kernel.server.requests[-1].body
+    assert body["messages"][-1] == {"role": "user", "content": "Is a golden retriever a good family dog?"}
+    assert body["audio"]["voice"] == "coral"
+
+
+def test_results_are_objects_with_names(kernel: Kernel) -> None:
+    kernel.run("%%speak -o first\nHello")
+    assert kernel.prints("print(type(_).__name__, _ is first, type(first.clip).__name__)") == "Reply True Clip\n"
+    assert kernel.run("second = %speak Is it good?") == []
+    assert kernel.prints("print(second.text)") == "Yes, they are loyal and gentle.\n"
+    assert kernel.server.requests[-1].body["messages"][-1]["content"] == "Is it good?"
+
+
+def test_a_listening_cell_sends_the_recording(kernel: Kernel) -> None:
+    data = shown(kernel.run("%%listen --once question.wav\nWhat is the mood? One sentence."))
+    assert "<audio" not in data["text/html"]
+    body = kernel.server.requests[-1].body
+    assert body["modalities"] == ["text"]
+    assert [part["type"] for part in body["messages"][-1]["content"]] == ["text", "input_audio"]
+    assert len(body["messages"]) == 1
+
+
+@pytest.mark.parametrize("cell", ["%%listen question.wav --aloud --once\n", "%listen --once --aloud question.wav"])
+def test_a_listening_cell_needs_no_words(kernel: Kernel, cell: str) -> None:
+    assert "<audio" in shown(kernel.run(cell))["text/html"]
+    assert [part["type"] for part in kernel.server.requests[-1].body["messages"][-1]["content"]] == ["input_audio"]
+
+
+def test_clips_and_replies_of_the_notebook_can_be_listened_to(kernel: Kernel) -> None:
+    kernel.run("import nbaudio as nba\nclip = nba.Clip('question.wav')[:1.0]")
+    shown(kernel.run("%listen --once clip"))
+    shown(kernel.run("%%speak -o spoken --once\nHello"))
+    shown(kernel.run("%%listen --once spoken\nWhat was said?"))
+    assert kernel.fails("%listen --once nba").startswith("CellError: nba is a module, no recording.")
+
+
+def test_cells_are_one_conversation_unless_told_otherwise(kernel: Kernel) -> None:
+    def sent() -> int:
+        return len(kernel.server.requests[-1].body["messages"])
+
+    kernel.run("%%speak --new\nOne")
+    kernel.run("%%speak\nTwo")
+    assert sent() == 3
+    assert "id" in kernel.server.requests[-1].body["messages"][1]["audio"]
+    kernel.run("%%speak --once\nAside")
+    assert sent() == 1
+    kernel.run("%%speak --chat cats\nMeow")
+    assert sent() == 1
+    kernel.run("%%speak\nThree")
+    assert sent() == 5
+    assert kernel.prints("print(len(nba.chat()), len(nba.chat('cats')))") == "6 2\n"
+
+
+def test_names_in_braces(kernel: Kernel) -> None:
+    kernel.run("city = 'Paris'\nd = {'k': 3}")
+    text = '{city} {d[k]} {city.upper} {nowhere} {"a": 1} {x for x in y} {{city}}'
+    kernel.run(f"%%speak --once\n{text}")
+    said = kernel.server.requests[-1].body["messages"][-1]["content"]
+    assert said.startswith("Paris 3 <built-in method upper")
+    assert said.endswith('{nowhere} {"a": 1} {x for x in y} {{city}}')
+    kernel.run(f"%%speak --once --raw\n{text}")
+    assert kernel.server.requests[-1].body["messages"][-1]["content"] == text
+
+
+def test_options_reach_the_request(kernel: Kernel) -> None:
+    kernel.run('%%speak --once --no-stream --audio-format mp3 --max-completion-tokens 99 --instructions "Be kind."\nHi')
+    body = kernel.server.requests[-1].body
+    assert "stream" not in body
+    assert body["audio"]["format"] == "mp3"
+    assert body["max_completion_tokens"] == 99
+    assert body["messages"][0] == {"role": "system", "content": "Be kind."}
+    kernel.run("%config NbAudio.voice = 'sage'")
+    kernel.run("%%speak --once\nHi")
+    assert kernel.server.requests[-1].body["audio"]["voice"] == "sage"
+
+
+def test_help_teaches(kernel: Kernel) -> None:
+    for magic in ("speak", "listen"):
+        text = kernel.prints(f"%{magic} --help")
+        assert f"%%{magic} sends" in text
+        assert "--voice NAME" in text
+        assert "--max-completion-tokens N" in text
+    assert "requests go to" in kernel.prints("%nbaudio")
+
+
+def test_the_status_names_the_key_but_does_not_show_it(kernel: Kernel) -> None:
+    text = kernel.prints("%nbaudio")
+    assert "key             from OPENAI_API_KEY" in text
+    assert KEY not in text
+    assert KEY[-4:] not in text
+
+
+@pytest.mark.parametrize(
+    ("cell", "line"),
+    [
+        ("%%speak\n", "CellError: The cell is empty: there is nothing to say. Write a question below %%speak."),
+        ("%%speak\n  \n\t", "CellError: The cell is empty: there is nothing to say. Write a question below %%speak."),
+        ("%speak", "CellError: The cell is empty: there is nothing to say. Write a question after %speak."),
+        ("%%speak --vioce ash\nHi", "CellError: There is no option --vioce. Did you mean --voice?"),
+        ("%%speak --voice\nHi", "CellError: --voice needs a value. Write --voice NAME."),
+        ("%%speak --audio-format ape\nHi", "CellError: --audio-format can't be 'ape'. Write --audio-format wav|"),
+        ("%%speak -o 2x\nHi", "CellError: '2x' can't be the name of a variable. Write -o reply."),
+        ("%%speak coral\nHi", "CellError: %%speak does not know what to do with 'coral'."),
+        ("%%listen\nWhat?", "CellError: %%listen needs a recording. Name it: %%listen question.wav"),
+        ("%listen qestion.wav", "ClipNotFound: There is no file 'qestion.wav'. Did you mean 'question.wav'?"),
+        ("%listen notes.txt", "ClipError: These 8 bytes are no sound file that can be read. WAV, MP3, FLAC"),
+        ("%%speak --voice bob\nHi", "UnknownVoice: 127.0.0.1:"),
+        ("%%speak --model gpt-9\nHi", "UnknownModel: 127.0.0.1:"),
+    ],
+)
+def test_every_mistake_is_one_line_that_says_what_to_do(kernel: Kernel, cell: str, line: str) -> None:
+    assert kernel.fails(cell).startswith(line)
+
+
+def test_what_came_of_a_broken_answer_is_shown_above_the_error(kernel: Kernel) -> None:
+    kernel.server.fail_next("cut_stream")
+    outputs = kernel.run("%%speak --once -o kept\nHello")
+    assert [output.output_type for output in outputs] == ["display_data", "error"]
+    assert "<audio" in outputs[0].data["text/html"]
+    assert "broke off" in outputs[0].data["text/plain"]
+    assert outputs[1].ename == "ReplyCut"
+    assert kernel.prints("print(kept.partial)") == "True\n"
+
+
+def test_the_key_is_in_no_output_and_no_repr(kernel: Kernel) -> None:
+    kernel.server.fail_next("bad_key")
+    outputs = str(kernel.run("%%speak --once\nHi"))
+    outputs += str(kernel.run("nba.NbAudio.instance().resolve(), nba.NbAudio.instance(), nba.chat()"))
+    outputs += str(kernel.run("%config NbAudio"))
+    outputs += str(kernel.run("%nbaudio"))
+    assert KEY not in outputs
+    assert "sk-proj-" not in outputs

@@ -1,0 +1,74 @@
+"""The Chromium that the tests drive: whichever one of this machine starts.
+
+``python tests/ui/browser.py`` prints its path, or fails with the reasons why none starts; `install_browser.sh` asks it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
+
+__all__ = ["NoBrowser", "launch"]
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+]
+
+
+class NoBrowser(Exception):
+    """No Chromium or Chrome starts on this machine."""
+
+
+def launch(playwright: Playwright) -> tuple[Browser, str]:
+    """A headless browser and the path of its program.
+
+    Raises
+    ------
+    NoBrowser
+        With the reason for each one that was found; a program may be there and not start, as Ubuntu's stub for a
+        snap does.
+    """
+    from playwright.sync_api import Error
+
+    found = [path for name in _NAMES if (path := shutil.which(name))]
+    own = playwright.chromium.executable_path
+    reasons = []
+    for path in [*found, *([own] if os.path.exists(own) else [])]:
+        try:
+            return playwright.chromium.launch(executable_path=path, args=_FLAGS), path
+        except Error as error:
+            reasons.append(f"{path}: {error.message.splitlines()[0]}")
+    raise NoBrowser(
+        f"No Chromium or Chrome starts here ({'; '.join(reasons) or 'none is installed'}). "
+        f"Run: sh tests/ui/install_browser.sh {sys.executable}"
+    )
+
+
+def _main() -> int:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        try:
+            browser, path = launch(playwright)
+        except NoBrowser as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+        browser.close()
+    sys.stdout.write(f"{path}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
