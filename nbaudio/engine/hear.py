@@ -3,12 +3,19 @@
 Whisper invents words for silence and noise. So a voice-activity detector (Silero's, which ships in faster-whisper)
 looks first and passes only speech on, and what Whisper itself holds for no speech, or repeats like a stuck record,
 is dropped.
+
+Whisper looks at windows of 30 s, and faster-whisper fills them up with silence. Its encoder takes a shorter window as
+well, at a cost that falls with the length. But with less than some six seconds of silence behind the speech Whisper
+takes up the sentence again from the start ("Thank you. Thank you."). Measured on 44 clips in 4 voices, tiny.en, processor
+seconds a clip and word errors: 30 s window 0.88 and 0.9 %; 1 s of room 0.45 and 29 %; 4 s 0.24 and 0.2 %; 6 s 0.25 and 0 %.
 """
 
 from __future__ import annotations
 
 import threading
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +28,12 @@ SAMPLE_RATE = 16_000
 # The limits of Whisper's own decoder (openai/whisper, transcribe.py): above the first and below the second it is
 # no speech; text that compresses better than the third repeats itself.
 _NO_SPEECH, _LOG_PROBABILITY, _COMPRESSION = 0.6, -1.0, 2.4
-_PADDING_FRAMES = SAMPLE_RATE // 4  # a clip that ends on its last phoneme loses its last word without some silence
+_BEFORE_S, _AFTER_S = 0.1, 0.2  # kept around the speech: a first or last sound is easily missed
+_PAUSE_MS = 250  # where longer speech may be cut
+_LONGEST_SPEECH_S = 14.0  # in one window; with 22 s the small model skipped whole sentences
+_SHORTEST_WINDOW_S, _ROOM_S = 10.0, 6.0
+_FRAMES_A_SECOND = 100  # of Whisper's spectrum
+_MOST_TOKENS = 220  # Whisper's own limit for a window is 224
 
 
 class Listener:
@@ -37,9 +49,12 @@ class Listener:
 
     def __init__(self, model: Path, threads: int = 1) -> None:
         from faster_whisper import WhisperModel
+        from faster_whisper.tokenizer import Tokenizer
 
         self._whisper = WhisperModel(str(model), device="cpu", compute_type="int8", cpu_threads=threads)
-        self._english_only = not self._whisper.model.is_multilingual
+        multilingual = self._whisper.model.is_multilingual
+        self._tokenizer = Tokenizer(self._whisper.hf_tokenizer, multilingual, task="transcribe", language="en")
+        self._prompt = [*self._tokenizer.sot_sequence, self._tokenizer.no_timestamps]
         self._lock = threading.Lock()
 
     def hear(self, samples: NDArray[np.float32]) -> str:
@@ -49,26 +64,77 @@ class Listener:
         ----------
         samples : float32, shape (frames,), full scale ±1.0, at `SAMPLE_RATE`
         """
-        padded = np.concatenate([samples, np.zeros(_PADDING_FRAMES, np.float32)])
         with self._lock:
-            segments, _ = self._whisper.transcribe(
-                padded,
-                language="en",
-                beam_size=1,
-                temperature=(0.0, 0.4),
-                condition_on_previous_text=False,
-                without_timestamps=len(samples) < 29 * SAMPLE_RATE,  # one window needs none, and is faster so
-                vad_filter=True,
-                vad_parameters={"threshold": 0.5, "min_speech_duration_ms": 120},
-                no_speech_threshold=_NO_SPEECH,
-                log_prob_threshold=_LOG_PROBABILITY,
-                compression_ratio_threshold=_COMPRESSION,
-            )
-            said = [
-                segment.text.strip()
-                for segment in segments
-                if not (segment.no_speech_prob > _NO_SPEECH and segment.avg_logprob < _LOG_PROBABILITY)
-                and segment.compression_ratio <= _COMPRESSION
-            ]
-        heard = " ".join(text for text in said if any(character.isalnum() for character in text))
+            said = [self._window(speech) for speech in _speech(samples)]
+        return " ".join(text for text in said if any(character.isalnum() for character in text))
+
+    def _window(self, speech: NDArray[np.float32]) -> str:
+        """The words of one stretch of speech."""
+        heard = self._short(speech)
+        if heard is None:
+            heard = self._with_all_means(speech)
         return heard[:1].upper() + heard[1:]  # the small model sometimes begins a sentence without its capital
+
+    def _short(self, speech: NDArray[np.float32]) -> str | None:
+        """The words, from a window that fits; None where Whisper is unsure of them."""
+        duration_s = speech.size / SAMPLE_RATE
+        frames = int(max(_SHORTEST_WINDOW_S, duration_s + _ROOM_S) * _FRAMES_A_SECOND)
+        spectrum = self._whisper.feature_extractor(speech)[:, :frames]
+        # Silence in the spectrum is its lowest value, as in the 30 s that Whisper was trained on.
+        quiet = np.full((spectrum.shape[0], frames - spectrum.shape[1]), spectrum.min(), spectrum.dtype)
+        seen = self._whisper.encode(np.ascontiguousarray(np.concatenate([spectrum, quiet], axis=1)))
+        result: Any = self._whisper.model.generate(
+            seen, [self._prompt], beam_size=1, max_length=_MOST_TOKENS, return_scores=True, return_no_speech_prob=True
+        )[0]
+        text = self._tokenizer.decode(result.sequences_ids[0]).strip()
+        unsure = result.scores[0] < _LOG_PROBABILITY
+        if unsure and result.no_speech_prob > _NO_SPEECH:
+            return ""
+        return None if unsure or _compression(text) > _COMPRESSION else text
+
+    def _with_all_means(self, speech: NDArray[np.float32]) -> str:
+        """The words by Whisper's own loop, which tries again with chance where it is unsure."""
+        segments, _ = self._whisper.transcribe(
+            speech,
+            language="en",
+            beam_size=1,
+            temperature=(0.0, 0.4),
+            condition_on_previous_text=False,
+            no_speech_threshold=_NO_SPEECH,
+            log_prob_threshold=_LOG_PROBABILITY,
+            compression_ratio_threshold=_COMPRESSION,
+        )
+        kept = [
+            segment.text.strip()
+            for segment in segments
+            if segment.avg_logprob >= _LOG_PROBABILITY and segment.compression_ratio <= _COMPRESSION
+        ]
+        return " ".join(kept)
+
+
+def _speech(samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """The stretches in which somebody speaks, with their pauses, each short enough for one window."""
+    from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+    options = VadOptions(
+        threshold=0.5,
+        min_speech_duration_ms=120,
+        min_silence_duration_ms=_PAUSE_MS,
+        speech_pad_ms=100,
+        max_speech_duration_s=_LONGEST_SPEECH_S,
+    )
+    stretches: list[tuple[int, int]] = []
+    for span in get_speech_timestamps(samples, options):
+        start = max(0, span["start"] - int(_BEFORE_S * SAMPLE_RATE))
+        end = min(len(samples), span["end"] + int(_AFTER_S * SAMPLE_RATE))
+        if stretches and end - stretches[-1][0] <= _LONGEST_SPEECH_S * SAMPLE_RATE:
+            start = stretches.pop()[0]
+        elif stretches:
+            start = max(start, stretches[-1][1])
+        stretches.append((start, end))
+    return [samples[start:end] for start, end in stretches]
+
+
+def _compression(text: str) -> float:
+    data = text.encode()
+    return len(data) / len(zlib.compress(data)) if data else 0.0
