@@ -8,6 +8,7 @@ Whisper looks at windows of 30 s, and faster-whisper fills them up with silence.
 well, at a cost that falls with the length. But with less than some six seconds of silence behind the speech Whisper
 takes up the sentence again from the start ("Thank you. Thank you."). Measured on 44 clips in 4 voices, tiny.en, processor
 seconds a clip and word errors: 30 s window 0.88 and 0.9 %; 1 s of room 0.45 and 29 %; 4 s 0.24 and 0.2 %; 6 s 0.25 and 0 %.
+What still comes twice is listened to again in the whole window.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ class Listener:
         unsure = result.scores[0] < _LOG_PROBABILITY
         if unsure and result.no_speech_prob > _NO_SPEECH:
             return ""
-        return None if unsure or _compression(text) > _COMPRESSION else text
+        return None if unsure or _compression(text) > _COMPRESSION or _repeats_itself(text) else text
 
     def _with_all_means(self, speech: NDArray[np.float32]) -> str:
         """The words by Whisper's own loop, which tries again with chance where it is unsure."""
@@ -133,6 +134,13 @@ def _speech(samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
             start = max(start, stretches[-1][1])
         stretches.append((start, end))
     return [samples[start:end] for start, end in stretches]
+
+
+def _repeats_itself(text: str) -> bool:
+    """Whether a text ends with the same words twice, as when Whisper takes a sentence up again."""
+    words = ["".join(filter(str.isalnum, word)) for word in text.lower().split()]
+    shortest = 1 if len(words) == 2 else 2
+    return any(words[-size:] == words[-2 * size : -size] for size in range(shortest, len(words) // 2 + 1))
 
 
 def _compression(text: str) -> float:

@@ -57,7 +57,7 @@ def test_a_short_word_is_written_once(word: str) -> None:
 
 def test_long_speech_is_cut_at_its_pauses_and_nothing_is_lost() -> None:
     sound = np.concatenate([spoken(sentence) for sentence in STORY * 2])
-    assert len(sound) > 40 * SAMPLE_RATE
+    assert len(sound) > 30 * SAMPLE_RATE
     assert word_errors(" ".join(STORY * 2), listener().hear(sound)) <= 0.05
 
 
