@@ -26,7 +26,7 @@ from nbaudio.sources import checked_rate, checked_samples, finite, read_bytes
 __all__ = ["Clip"]
 
 _LISTENING_RATE = 24_000  # Hz; what audio models listen at: more only costs upload
-_EMBED_KBIT_S = (32, 16, 8)  # speech is good at 32, clear at 16, understandable at 8
+_EMBED_KBIT_S = (codecs.SPEECH_KBIT_S, 16, 8)  # speech is good at 32, clear at 16, understandable at 8
 
 
 class Clip:
@@ -61,7 +61,7 @@ class Clip:
 
     _shape: tuple[int, int, int]
     _samples: Samples | None
-    __slots__ = ("__weakref__", "_digest", "_encoded", "_format", "_samples", "_shape", "_subtype")
+    __slots__ = ("__weakref__", "_digest", "_encoded", "_format", "_mp3", "_samples", "_shape", "_subtype")
 
     def __init__(
         self,
@@ -70,9 +70,10 @@ class Clip:
     ) -> None:
         self._digest: str | None = None
         self._encoded: bytes | None = None
+        self._mp3 = b""
         self._format = self._subtype = ""
         if isinstance(source, Clip):
-            for name in ("_encoded", "_format", "_subtype", "_samples", "_shape", "_digest"):
+            for name in ("_encoded", "_format", "_subtype", "_samples", "_shape", "_digest", "_mp3"):
                 setattr(self, name, getattr(source, name))
             return
         data = read_bytes(source)
@@ -110,6 +111,7 @@ class Clip:
         clip = cls.__new__(cls)
         clip._digest = clip._encoded = None
         clip._format = clip._subtype = ""
+        clip._mp3 = b""
         clip._hold(finite(np.array(samples, dtype=np.float32)), sample_rate)
         return clip
 
@@ -299,8 +301,8 @@ class Clip:
         """
         if self._encoded is not None and (self._format, self._subtype) in _FIT_TO_SEND:
             return self._encoded, self._format
-        heard = self.mono()
-        return heard.resample(min(heard.sample_rate, _LISTENING_RATE)).encode("wav"), "wav"
+        heard = self.mono().resample(min(self.sample_rate, _LISTENING_RATE))
+        return codecs.encode(heard.samples, heard.sample_rate, "wav"), "wav"  # anew: it may be a WAV of another kind
 
     # -- in a notebook ----------------------------------------------------------------------------------
 
@@ -316,6 +318,8 @@ class Clip:
         """
         if self._format == "mp3" and self._encoded is not None and len(self._encoded) <= budget_bytes:
             return Embedded(self._encoded, "audio/mpeg", duration_s=self.duration_s)
+        if self._mp3 and len(self._mp3) <= budget_bytes:
+            return Embedded(self._mp3, "audio/mpeg", duration_s=self.duration_s)
         heard = self if self.channels <= 2 else self.mono()
         heard = heard.resample(min(heard.sample_rate, _LISTENING_RATE))
         steps = [(heard.mono(), kbit_s) for kbit_s in _EMBED_KBIT_S]
@@ -327,8 +331,16 @@ class Clip:
             data = sound.encode("mp3", kbit_s=kbit_s)
             if len(data) <= budget_bytes:
                 note = _SMALLER if step or self.channels > 2 else ""
+                self._mp3 = b"" if note else data
                 return Embedded(data, "audio/mpeg", duration_s=self.duration_s, note=note)
         return self._beside(heard.mono(), folder or Path("nbaudio-media"))
+
+    def adopt_mp3(self, data: bytes) -> None:
+        """Take an MP3 of this very sound, as `nbaudio.codecs.Mp3Writer` made it while the sound came in.
+
+        Then showing the clip need not make one. The clip itself is not changed by it.
+        """
+        self._mp3 = data
 
     def _beside(self, heard: Clip, folder: Path) -> Embedded:
         target = folder / f"{self.sha256[:16]}.mp3"

@@ -56,6 +56,8 @@ FORMATS: dict[str, Format] = {
 """The formats that can be written, by the names that the protocol and file endings use."""
 
 _BLOCK_FRAMES = 65_536  # libsndfile crashes on Vorbis written in one call of some minutes: write in blocks
+SPEECH_KBIT_S = 32
+"""The bit rate of MP3 at which mono speech is good."""
 _UNKNOWN_SIZE = 0xFFFFFFFF
 _UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's count where a file was written to a stream and does not say
 
@@ -133,7 +135,7 @@ def encode(samples: Samples, sample_rate: int, format: str, *, kbit_s: float | N
 
     Parameters
     ----------
-    samples : float32, shape (frames, channels), full scale ±1.0; beyond it is clipped
+    samples : float32, shape (frames, channels), full scale ±1.0; WAV and FLAC are clipped beyond it
     sample_rate : int
         Hz. A format that can't hold this rate gets the next higher one that it can.
     format : str
@@ -159,17 +161,60 @@ def encode(samples: Samples, sample_rate: int, format: str, *, kbit_s: float | N
             "Take clip.mono(), or another format.",
         )
     target = spec.rate_for(sample_rate)
-    samples, sample_rate = resample(samples, sample_rate, target), target
+    numbers: NDArray[Any] = resample(samples, sample_rate, target)
+    if spec.subtype == "PCM_16":  # rounded here: libsndfile rounds down, which is half a step of offset
+        numbers = np.frombuffer(samples_to_pcm16(numbers), dtype="<i2").reshape(numbers.shape)
     options: dict[str, Any] = {}
     if kbit_s is not None and format == "mp3":
-        options = {"bitrate_mode": "CONSTANT", "compression_level": _mp3_level(kbit_s, sample_rate)}
+        options = {"bitrate_mode": "CONSTANT", "compression_level": _mp3_level(kbit_s, target)}
     buffer = io.BytesIO()
-    with soundfile.SoundFile(
-        buffer, "w", sample_rate, channels, spec.subtype, format=spec.container, **options
-    ) as file:
-        for start in range(0, len(samples), _BLOCK_FRAMES):
-            file.write(samples[start : start + _BLOCK_FRAMES])
+    with soundfile.SoundFile(buffer, "w", target, channels, spec.subtype, format=spec.container, **options) as file:
+        for start in range(0, len(numbers), _BLOCK_FRAMES):
+            file.write(numbers[start : start + _BLOCK_FRAMES])
     return buffer.getvalue()
+
+
+class Mp3Writer:
+    """Makes an MP3 of a sound while it still comes, so that it is ready when its last piece has come.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Hz, one that MP3 can hold.
+    kbit_s : float
+        As in `encode`.
+
+    Examples
+    --------
+    >>> writer = Mp3Writer(24_000)
+    >>> writer.write(np.zeros((24_000, 1), np.float32))
+    >>> read_header(writer.finish()).format
+    'mp3'
+    """
+
+    def __init__(self, sample_rate: int, kbit_s: float = SPEECH_KBIT_S) -> None:
+        import soundfile
+
+        spec, self._buffer = FORMATS["mp3"], io.BytesIO()
+        self._file = soundfile.SoundFile(
+            self._buffer,
+            "w",
+            sample_rate,
+            1,
+            spec.subtype,
+            format=spec.container,
+            bitrate_mode="CONSTANT",
+            compression_level=_mp3_level(kbit_s, sample_rate),
+        )
+
+    def write(self, samples: Samples) -> None:
+        """Add samples, shape ``(frames, 1)``."""
+        self._file.write(samples)
+
+    def finish(self) -> bytes:
+        """The MP3; nothing can be added any more."""
+        self._file.close()
+        return self._buffer.getvalue()
 
 
 def _mp3_level(kbit_s: float, sample_rate: int) -> float:

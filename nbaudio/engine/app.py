@@ -58,8 +58,8 @@ def create_app(engine: Engine) -> Starlette:
         return JSONResponse(error.body(), error.status)
 
     async def broken(_: Request, error: Exception) -> Response:
-        # A part that can't be loaded says itself what to do; it is no fault that asking again would mend.
-        return JSONResponse(Refusal(str(error), status=503).body(), 503, headers={"x-should-retry": "false"})
+        # A part that can't be loaded says itself what to do. It is no 5xx, since asking again would not mend it.
+        return JSONResponse(Refusal(str(error), code="engine_not_ready").body(), 400)
 
     return Starlette(
         routes=[

@@ -16,8 +16,8 @@ from nbaudio.doctor import status
 from nbaudio.errors import CellError, Interrupted, RequestError
 from nbaudio.exchange import Finished
 from nbaudio.interpolate import interpolate
+from nbaudio.magics.live import LiveAnswer
 from nbaudio.magics.options import Option, Parsed, parse, setting_options, take_word, usage_text
-from nbaudio.magics.words import LiveWords
 from nbaudio.turns import Reply, Turn
 
 __all__ = ["NbAudioMagics"]
@@ -70,7 +70,7 @@ class NbAudioMagics(Magics):
         if not text.strip():
             where = "after %speak" if cell is None else "below %%speak"
             raise CellError("The cell is empty: there is nothing to say.", f"Write a question {where}.")
-        return self._ask(parsed, [text], aloud=True, live=cell is not None)
+        return self._ask(parsed, [text], aloud=True, shows=cell is not None)
 
     @no_var_expand
     @line_cell_magic
@@ -87,7 +87,7 @@ class NbAudioMagics(Magics):
             raise CellError("%%listen needs a recording.", "Name it: %%listen question.wav")
         text = self._text(parsed, "\n".join(filter(None, [parsed.rest, cell or ""])))
         aloud = bool(parsed.values.pop("aloud", False))
-        return self._ask(parsed, [text, self._recording(source)], aloud=aloud, live=cell is not None)
+        return self._ask(parsed, [text, self._recording(source)], aloud=aloud, shows=cell is not None)
 
     @no_var_expand
     @line_magic
@@ -106,35 +106,35 @@ class NbAudioMagics(Magics):
         names: dict[str, Any] = self.shell.user_ns
         return names
 
-    def _ask(self, parsed: Parsed, parts: Sequence[Any], *, aloud: bool, live: bool) -> Reply:
+    def _ask(self, parsed: Parsed, parts: Sequence[Any], *, aloud: bool, shows: bool) -> Reply:
         values = dict(parsed.values)
         name = values.pop("output", None)
         if name is not None and not name.isidentifier():
             raise CellError(f"{name!r} can't be the name of a variable.", "Write -o reply.")
         values.pop("raw", None)
         talk = self._conversation(values)
-        words = LiveWords(self.shell) if live else None
+        live = LiveAnswer(self.shell) if shows else None
+        reply: Reply | None = None
         try:
-            if words is None:
+            if live is None:
                 reply = talk.say(*parts, aloud=aloud, **values)
             else:
                 for event in talk.stream(*parts, aloud=aloud, **values):
                     if isinstance(event, Finished):
                         reply = event.reply
                     else:
-                        words.add(event)
+                        live.add(event)
         except (RequestError, Interrupted) as error:
-            if words is not None:
-                words.clear()
-            if error.partial is not None:
-                display(error.partial)  # what came of it, above the error
-                if name:
-                    self._names[name] = error.partial
+            reply = error.partial
             raise
-        if words is not None:
-            words.clear()
-        if name:
-            self._names[name] = reply
+        finally:
+            if live is not None:
+                live.finish(reply)
+            if reply is not None and reply.partial:
+                display(reply)  # what came of it, above the error
+            if name and reply is not None:
+                self._names[name] = reply
+        assert reply is not None  # a stream that raises nothing ends with `Finished`
         return reply
 
     def _conversation(self, values: dict[str, Any]) -> Conversation:

@@ -14,7 +14,7 @@ from typing import Any
 from traitlets import Bool, Enum, Float, Int, TraitError
 
 from nbaudio.errors import CellError
-from nbaudio.settings import NbAudio
+from nbaudio.settings import NbAudio, from_text
 
 __all__ = ["Option", "Parsed", "parse", "setting_options", "take_word", "usage_text"]
 
@@ -73,7 +73,7 @@ def parse(line: str, options: Sequence[Option], into: Parsed | None = None) -> P
     Examples
     --------
     >>> known = [Option("voice", "", takes="NAME"), Option("raw", "")]
-    >>> parsed = parse('--voice "coral" --raw what\\'s that?', known)
+    >>> parsed = parse('--voice "coral" --raw what\'s that?', known)
     >>> parsed.values, parsed.rest
     ({'voice': 'coral', 'raw': True}, "what's that?")
     """
@@ -91,8 +91,12 @@ def parse(line: str, options: Sequence[Option], into: Parsed | None = None) -> P
             name, value = (option.name[3:], False) if option.name.startswith("no_") else (option.name, True)
             parsed.values[name] = value
         else:
-            word, rest = take_word(rest.lstrip() if not match[2] else rest)
-            if not word:
+            quote = rest.lstrip()[:1]
+            word, rest = take_word(rest)
+            if quote in ("'", '"'):
+                if word.startswith(quote):
+                    raise CellError(f"The quotes after {match[1]} don't close.", f"Write {match[1]} {quote}...{quote}.")
+            elif not word or word in known:
                 raise CellError(f"{match[1]} needs a value.", f"Write {match[1]} {option.takes}.")
             parsed.values[option.name] = _value(option, match[1], word)
         rest = rest.lstrip()
@@ -129,7 +133,7 @@ def _value(option: Option, flag: str, word: str) -> Any:
     if option.trait is None:
         return word
     try:
-        value = option.trait.from_string(word)
+        value = from_text(option.trait, word)
         return option.trait.validate(NbAudio.instance(), value)
     except (TraitError, ValueError):
         raise CellError(f"{flag} can't be {word!r}.", f"Write {flag} {option.takes}.") from None
