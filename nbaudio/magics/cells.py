@@ -1,24 +1,17 @@
-"""The magics themselves."""
+"""The magics themselves: parse, one call, return."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
-from IPython.display import display
 
-from nbaudio.clip import Clip
-from nbaudio.conversation import Conversation, chat
-from nbaudio.doctor import status
-from nbaudio.errors import CellError, Interrupted, RequestError
-from nbaudio.exchange import Finished
+from nbaudio.errors import CellError
 from nbaudio.interpolate import interpolate
-from nbaudio.magics.live import LiveAnswer
 from nbaudio.magics.options import Option, Parsed, parse, setting_options, take_word, usage_text
-from nbaudio.turns import Reply, Turn
+
+if TYPE_CHECKING:
+    from nbaudio.turns import Reply
 
 __all__ = ["NbAudioMagics"]
 
@@ -66,11 +59,11 @@ class NbAudioMagics(Magics):
             raise CellError(
                 f"%%speak does not know what to do with {parsed.rest!r}.", "Write the text below that line."
             )
-        text = self._text(parsed, parsed.rest if cell is None else cell)
+        text = parsed.rest if cell is None else cell
         if not text.strip():
             where = "after %speak" if cell is None else "below %%speak"
             raise CellError("The cell is empty: there is nothing to say.", f"Write a question {where}.")
-        return self._ask(parsed, [text], aloud=True, shows=cell is not None)
+        return self._ask(parsed, text, "", aloud=True, shows=cell is not None)
 
     @no_var_expand
     @line_cell_magic
@@ -85,9 +78,9 @@ class NbAudioMagics(Magics):
         parse(rest, options, parsed)  # options may follow the recording too
         if not source:
             raise CellError("%%listen needs a recording.", "Name it: %%listen question.wav")
-        text = self._text(parsed, "\n".join(filter(None, [parsed.rest, cell or ""])))
+        text = "\n".join(filter(None, [parsed.rest, cell or ""]))
         aloud = bool(parsed.values.pop("aloud", False))
-        return self._ask(parsed, [text, self._recording(source)], aloud=aloud, shows=cell is not None)
+        return self._ask(parsed, text, source, aloud=aloud, shows=cell is not None)
 
     @no_var_expand
     @line_magic
@@ -98,6 +91,8 @@ class NbAudioMagics(Magics):
         elif line.strip():
             raise CellError(f"%nbaudio does not know {line.strip()!r}.", "Write %nbaudio alone.")
         else:
+            from nbaudio.doctor import status
+
             _show(status())
 
     @property
@@ -106,68 +101,22 @@ class NbAudioMagics(Magics):
         names: dict[str, Any] = self.shell.user_ns
         return names
 
-    def _ask(self, parsed: Parsed, parts: Sequence[Any], *, aloud: bool, shows: bool) -> Reply:
+    def _ask(self, parsed: Parsed, text: str, source: str, *, aloud: bool, shows: bool) -> Reply:
+        # Imported by the first question, not by %load_ext: numpy and httpx take longer than everything else.
+        from nbaudio.magics.asking import ask
+
         values = dict(parsed.values)
         name = values.pop("output", None)
         if name is not None and not name.isidentifier():
             raise CellError(f"{name!r} can't be the name of a variable.", "Write -o reply.")
-        values.pop("raw", None)
-        talk = self._conversation(values)
-        live = LiveAnswer(self.shell) if shows else None
-        reply: Reply | None = None
-        try:
-            if live is None:
-                reply = talk.say(*parts, aloud=aloud, **values)
-            else:
-                for event in talk.stream(*parts, aloud=aloud, **values):
-                    if isinstance(event, Finished):
-                        reply = event.reply
-                    else:
-                        live.add(event)
-        except (RequestError, Interrupted) as error:
-            reply = error.partial
-            raise
-        finally:
-            if live is not None:
-                live.finish(reply)
-            if reply is not None and reply.partial:
-                display(reply)  # what came of it, above the error
-            if name and reply is not None:
-                self._names[name] = reply
-        assert reply is not None  # a stream that raises nothing ends with `Finished`
-        return reply
-
-    def _conversation(self, values: dict[str, Any]) -> Conversation:
-        name, new, once = values.pop("chat", ""), values.pop("new", False), values.pop("once", False)
-        if once:
-            if name or new:
-                raise CellError("--once belongs to no conversation.", "Leave out --chat and --new.")
-            return Conversation()
-        return chat(name, new=new) if name else chat(new=new)
-
-    def _text(self, parsed: Parsed, text: str) -> str:
-        if parsed.values.get("raw"):
-            return text
-        for name in ("voice", "model", "instructions"):
-            if name in parsed.values:
-                parsed.values[name] = interpolate(parsed.values[name], self._names)
-        return interpolate(text, self._names)
-
-    def _recording(self, source: str) -> Clip | Turn:
-        source = interpolate(source, self._names)
-        value = self._names.get(source)
-        if isinstance(value, Turn):
-            if not value.clips:
-                raise CellError(f"{source} has no sound.", "Answers have one when they were asked for with %%speak.")
-            return value
-        if isinstance(value, (Clip, bytes, Path)):
-            return Clip(value)
-        if value is not None and re.fullmatch(r"\w+", source) and not Path(source).exists():
-            raise CellError(
-                f"{source} is a {type(value).__name__}, no recording.",
-                f"Make a clip of it: clip = nbaudio.Clip({source}, sample_rate=...)",
-            )
-        return Clip(source)
+        raw = values.pop("raw", False)
+        if not raw:
+            text, source = interpolate(text, self._names), interpolate(source, self._names)
+            values = {
+                key: interpolate(value, self._names) if isinstance(value, str) else value
+                for key, value in values.items()
+            }
+        return ask(self.shell, self._names, text, source, aloud=aloud, shows=shows, name=name, **values)
 
 
 def _show(text: str) -> None:
