@@ -40,8 +40,8 @@ class Conversation:
 
     Examples
     --------
-    >>> chat = Conversation(voice="ash", instructions="You are a patient teacher.")
-    >>> len(chat)
+    >>> talk = Conversation(voice="ash", instructions="You are a patient teacher.")
+    >>> len(talk)
     0
     """
 

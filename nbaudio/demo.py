@@ -11,7 +11,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from nbaudio.errors import SetupError
+from nbaudio.errors import NbaudioError, SetupError
 
 __all__ = ["run_demo"]
 
@@ -33,6 +33,8 @@ def run_demo(notebook: Path | None, folder: Path) -> list[Path]:
     ------
     SetupError
         If Jupyter or the engine is not installed, or there is no such notebook.
+    NbaudioError
+        If a cell fails; the notebook up to there is kept.
     """
     missing = [name for name in ("nbclient", "nbconvert", "ipykernel") if importlib.util.find_spec(name) is None]
     if missing:
@@ -61,6 +63,7 @@ def run_demo(notebook: Path | None, folder: Path) -> list[Path]:
 def _execute(source: Path, folder: Path) -> Any:
     import nbformat
     from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
     from tqdm import tqdm
 
     notebook = nbformat.read(source, as_version=4)
@@ -75,7 +78,15 @@ def _execute(source: Path, folder: Path) -> Any:
             resources={"metadata": {"path": str(folder)}},
             on_cell_executed=lambda cell, cell_index, execute_reply: bar.update(),
         )
-        client.execute(env={**os.environ, "NBAUDIO_BACKEND": "offline"})
+        try:
+            client.execute(env={**os.environ, "NBAUDIO_BACKEND": "offline"})
+        except CellExecutionError as error:
+            where = notebook.cells.index(next(c for c in cells if any(o.output_type == "error" for o in c.outputs)))
+            _write(notebook, folder / source.name)
+            raise NbaudioError(
+                f"Cell {where + 1} of {source.name} failed: {error.ename}: {error.evalue}.",
+                f"What ran before it is in {folder / source.name}.",
+            ) from None
     return notebook
 
 

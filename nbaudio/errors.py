@@ -61,13 +61,14 @@ __all__ = [
 
 _MASK = "[key]"
 _SHORTEST_ECHO = 6  # characters of a key in a row that give it away; fewer would mask plain words
+# Lengths are bounded, for an error's text may be a server's, and long, and these must not go slow on it.
 _KEY_SHAPES = re.compile(
     r"\b(?:sk|ek|pk|rk)-[\w*\-]{4,}"  # OpenAI's and its imitators', whole or starred out
     r"|(?<=[Bb]earer )[^\s'\",]{8,}"
-    r"|(?<=://)[^\s/@'\"]+(?=@)"  # the user name and password of an address
-    r"|[\w\-]+\*{3,}[\w\-*]*|\*{3,}[\w\-]+",  # any word that a server starred out itself
+    r"|(?<=://)[^\s/@'\"]{1,256}(?=@)"  # the user name and password of an address
+    r"|[\w\-]{1,256}\*{3,256}[\w\-*]*|(?<!\*)\*{3,256}[\w\-]+",  # any word that a server starred out itself
 )
-_ELIDED = re.compile(r"([^\s'\"`.…]{2,})(?:\.{2,}|…|\*+|•+)([^\s'\"`.…]{2,})")
+_ELIDED = re.compile(r"([^\s'\"`.…*•=:]{2,256})(?:\.{2,8}|…|\*{1,256}|•{1,256})([^\s'\"`.…*•]{2,256})")
 _secrets: set[str] = set()
 _pieces: set[str] = set()
 

@@ -1,11 +1,13 @@
-"""``{name}`` in a cell becomes the value of that name, and every other brace stays as it is typed.
+r"""``{name}`` in a cell becomes the value of that name, and every other brace stays as it is typed.
 
 `str.format` is not the way: it fails on JSON, on code and on a lone brace. Here a brace is replaced only when it
-holds a name that exists, with attributes or keys that exist too.
+holds a name that exists, with attributes or keys that exist too. The arguments of LaTeX commands and powers stay
+as well: notebooks are full of names such as ``x`` and ``n``, and ``\frac{x}{n}`` does not mean them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +15,8 @@ from typing import Any
 __all__ = ["interpolate"]
 
 _FIELD = re.compile(
-    r"""(?<![{$\\])\{                       # one brace: not {{, not ${, not \{
+    r"""\\[A-Za-z]+\*?(?:\[[^\[\]\n]*\])?(?:\{(?:[^{}\n]|\{[^{}\n]*\})*\})+  # LaTeX: \frac{a}{b}, \sqrt[3]{x}
+    | (?<![{$^\\])\{                      # one brace: not {{, not ${, not ^{, not \{
         ([^\W\d]\w*)                        # a name
         ((?:\.[^\W\d]\w* | \[[^\[\]{}\n]+\])*)  # .attributes and [keys]
         \}(?!\})""",
@@ -36,14 +39,23 @@ def interpolate(text: str, names: Mapping[str, Any]) -> str:
     """
 
     def value(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return match[0]
         found = names.get(match[1], _ABSENT)
         for attribute, key in _STEP.findall(match[2]):
             if found is _ABSENT:
                 break
-            found = getattr(found, attribute, _ABSENT) if attribute else _item(found, key.strip(), names)
+            found = _attribute(found, attribute) if attribute else _item(found, key.strip(), names)
         return match[0] if found is _ABSENT else str(found)
 
     return _FIELD.sub(value, text)
+
+
+def _attribute(owner: Any, name: str) -> Any:
+    try:
+        return getattr(owner, name, _ABSENT)
+    except Exception:  # a property may fail in any way: then it has no value to put here
+        return _ABSENT
 
 
 def _item(container: Any, key: str, names: Mapping[str, Any]) -> Any:
@@ -55,8 +67,6 @@ def _item(container: Any, key: str, names: Mapping[str, Any]) -> Any:
     else:
         candidates = [names[key], key] if key in names else [key]
     for candidate in candidates:
-        try:
+        with contextlib.suppress(Exception):  # every library says in its own way that there is no such key
             return container[candidate]
-        except (KeyError, IndexError, TypeError):
-            continue
     return _ABSENT

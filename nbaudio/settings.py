@@ -131,14 +131,26 @@ class NbAudio(SingletonConfigurable):
         return Backend("offline engine", OFFLINE_URL, self.model or dialect.default_model, dialect)
 
     def _server(self, url: str, key: str) -> Backend:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise SetupError(f"{url!r} is no address of a server.", "Write it as https://host/v1.")
-        dialect = dialect_for(url, self.dialect)
-        if parts.username or parts.password:
+        origin = "NbAudio.base_url" if self.base_url else "OPENAI_BASE_URL"
+        if "@" in url:  # first, for what is wrong with an address is told with the address
             raise SetupError(
-                "The server's address holds a user name or password.", f"Take it out, and set {self.api_key_env}."
+                f"{origin} holds a user name or password.", f"Take it out of the address, and set {self.api_key_env}."
             )
+        try:
+            parts = urlsplit(url)
+            good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port or an IPv6 address that can't be
+            good = False
+        if not good:
+            raise SetupError(f"{origin} is {url!r}, which is no address of a server.", "Write it as https://host/v1.")
+        if parts.query or parts.fragment:
+            raise SetupError(f"{origin} goes on after the path, with ? or #.", "Write it as https://host/v1.")
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise SetupError(
+                f"{self.api_key_env} holds what no key does: spaces, line ends or letters beyond ASCII.",
+                "Copy the key again, and nothing else.",
+            )
+        dialect = dialect_for(url, self.dialect)
         name = "OpenAI" if url == OPENAI_URL else parts.netloc
         model = self.model or dialect.default_model
         return Backend(name, url, model, dialect, key, self.api_key_env if key else "")
@@ -156,10 +168,17 @@ def offline_installed() -> bool:
 
 def missing_offline_packages() -> list[str]:
     """The packages of ``nbaudio[offline]`` that are not installed, by import name."""
+    needed = ("faster_whisper", "hibari", "xllamacpp", "starlette", "tqdm", "py3langid")
+    return [name for name in needed if not _installed(name)]
+
+
+def _installed(name: str) -> bool:
     import importlib.util
 
-    needed = ("faster_whisper", "hibari", "xllamacpp", "starlette", "tqdm", "py3langid")
-    return [name for name in needed if importlib.util.find_spec(name) is None]
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):  # ValueError: loaded by hand, without a spec
+        return False
 
 
 def _from_environment(target: NbAudio) -> dict[str, tuple[str, str]]:
@@ -172,11 +191,12 @@ def _from_environment(target: NbAudio) -> dict[str, tuple[str, str]]:
 
 
 def _from_project(target: NbAudio) -> dict[str, tuple[Any, str]]:
-    folder = Path.cwd()
+    try:
+        folder = Path.cwd()
+    except FileNotFoundError:  # the working folder has been removed
+        return {}
     for place in (folder, *folder.parents):
         file = place / "pyproject.toml"
-        if not file.is_file():
-            continue
         table = _tool_table(file)
         if table is None:
             continue
@@ -202,16 +222,27 @@ def _tool_table(file: Path) -> dict[str, Any] | None:
     else:
         import tomli as tomllib
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("nbaudio")
+        tools = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return None  # somebody else's broken file is not ours to complain of
+        return None  # none there, or somebody else's broken file, which is not ours to complain of
+    table = tools.get("nbaudio") if isinstance(tools, dict) else None
     return table if isinstance(table, dict) else None
+
+
+def from_text(trait: Any, text: str) -> Any:
+    """The value that a text stands for; may raise TraitError or ValueError.
+
+    Words stay as they are: traitlets would expand ``~`` in them and take quotes off.
+    """
+    return text if isinstance(trait, Unicode) else trait.from_string(text)
 
 
 def _assign(target: NbAudio, name: str, value: Any, origin: str) -> None:
     trait = target.traits()[name]
     try:
-        setattr(target, name, trait.from_string(value) if isinstance(value, str) else value)
+        if isinstance(value, bool) and not isinstance(trait, Bool):
+            raise ValueError(f"The {name!r} option is no yes or no.")  # traitlets takes true for 1
+        setattr(target, name, from_text(trait, value) if isinstance(value, str) else value)
     except (TraitError, ValueError) as error:
         raise SetupError(f"{origin} has a value for {name} that can't be: {value!r}.", str(error)) from error
 

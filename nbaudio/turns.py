@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from nbaudio.clip import Clip
 from nbaudio.display.reply import ReplyView, reply_html, reply_markdown, reply_plain
+from nbaudio.errors import ClipError
 from nbaudio.usage import Usage
 from nbaudio.wire.answers import Answer
 
@@ -77,9 +78,14 @@ class Reply(Turn):
         known : Any
             `time`, `voice`, `backend`, and `model` where the answer does not name its own.
         """
-        clip = None
-        if answer.audio:
-            clip = Clip.from_pcm16(answer.audio) if answer.audio_format == "pcm16" else Clip(answer.audio)
+        clip, unreadable = None, ""
+        try:
+            if answer.audio:
+                clip = Clip.from_pcm16(answer.audio) if answer.audio_format == "pcm16" else Clip(answer.audio)
+                _ = clip.samples  # a file cut short is found out here, not when the notebook shows it
+        except ClipError as error:  # the words have come all the same
+            clip = None
+            unreadable = f"The server's sound can't be played: {error.cause}"
         known["model"] = answer.model or known.get("model", "")
         return cls(
             text=answer.text,
@@ -92,7 +98,7 @@ class Reply(Turn):
             tool_calls=answer.tool_calls,
             partial=not whole,
             offline=offline,
-            note=_note(answer, aloud=aloud, silent=clip is None, whole=whole),
+            note=unreadable or _note(answer, aloud=aloud, silent=clip is None, whole=whole),
             **known,
         )
 

@@ -102,6 +102,7 @@ class TestReferringToEarlierSound:
             chat.say("Why?")
         assert len(chat) == 2
 
+    @pytest.mark.offline
     def test_offline_ids_work_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("NBAUDIO_BACKEND", "offline")
         chat = nba.Conversation()
@@ -222,6 +223,7 @@ class TestStopping:
         assert chat[-1].partial  # type: ignore[attr-defined]
         assert server.wait_for_request(2).broken_off.wait(10)
 
+    @pytest.mark.offline
     def test_an_interrupted_offline_answer_stops_the_model(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("NBAUDIO_BACKEND", "offline")
         chat = nba.Conversation()

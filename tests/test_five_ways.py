@@ -107,6 +107,7 @@ def test_a_clip_fit_to_send_goes_as_it_is(server: OpenAIServer) -> None:
     assert nba.Clip(base64.b64decode(from_flac["data"])) == nba.Clip(QUESTION)
 
 
+@pytest.mark.offline
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 @pytest.mark.parametrize("way", WAYS)
 def test_with_the_offline_engine(offline: Backend, way: str, stream: bool) -> None:
@@ -131,6 +132,7 @@ def test_with_the_offline_engine(offline: Backend, way: str, stream: bool) -> No
         assert reply.clip is None
 
 
+@pytest.mark.offline
 def test_offline_streams_say_what_whole_answers_say(offline: Backend) -> None:
     whole = nba.Conversation(voice="ash").say("Why is the sky blue?", stream=False)
     streamed = nba.Conversation(voice="ash").say("Why is the sky blue?", stream=True)
@@ -138,6 +140,7 @@ def test_offline_streams_say_what_whole_answers_say(offline: Backend) -> None:
     assert whole.clip == streamed.clip
 
 
+@pytest.mark.offline
 def test_offline_speech_begins_while_the_model_still_writes(offline: Backend) -> None:
     events = [type(event).__name__ for event in nba.Conversation().stream("Why is the sky blue?")]
     assert "AudioDelta" in events[: len(events) - 1 - events[::-1].index("TextDelta")]

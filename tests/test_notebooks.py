@@ -12,6 +12,7 @@ from nbaudio.demo import run_demo
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
+@pytest.mark.offline
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_offline(notebook: Path, tmp_path: Path) -> None:
     executed, page, *sounds = run_demo(notebook, tmp_path)

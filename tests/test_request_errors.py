@@ -187,6 +187,7 @@ def test_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "is no address of a server" in failing(errors.SetupError)
 
 
+@pytest.mark.offline
 @pytest.mark.parametrize(
     ("kind", "options", "says"),
     [
@@ -201,7 +202,18 @@ def test_the_offline_engine_refuses_in_the_same_words(
     assert says in failing(kind, **options)
 
 
+@pytest.mark.offline
 def test_the_offline_engine_knows_english_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBAUDIO_BACKEND", "offline")
     message = failing(errors.BadRequest, "Quelle est la meilleure race de chien pour une famille ?")
     assert "knows English only, and this is in French" in message
+
+
+def test_the_key_is_in_no_log(server: OpenAIServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    nba.Conversation().say("Hello")
+    server.fail_next("bad_key")
+    failing(errors.AuthenticationFailed)
+    assert caplog.records  # httpx does log
+    assert server.api_key not in caplog.text
+    assert server.api_key[-8:] not in caplog.text

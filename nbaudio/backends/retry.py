@@ -39,7 +39,7 @@ def wait_s(attempt: int, headers: Mapping[str, str]) -> float | None:
         return None
     if asked is not None and asked > 0:
         return asked
-    return float(min(0.5 * 2**attempt, 8.0)) * (1 - 0.25 * random.random())  # noqa: S311 - spreads load, keeps no secret
+    return min(0.5 * 2.0 ** min(attempt, 4), 8.0) * (1 - 0.25 * random.random())  # noqa: S311 - spreads load, keeps no secret
 
 
 def _asked_s(headers: Mapping[str, str]) -> float | None:
@@ -51,5 +51,9 @@ def _asked_s(headers: Mapping[str, str]) -> float | None:
     try:
         return float(value)
     except ValueError:
+        pass
+    try:
         date = parsedate_tz(value)
         return None if date is None else mktime_tz(date) - time.time()
+    except (ValueError, OverflowError, TypeError, IndexError):  # a date that no calendar has
+        return None

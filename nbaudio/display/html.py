@@ -9,7 +9,10 @@ from __future__ import annotations
 import html
 import re
 
-__all__ = ["Html", "escape_markdown", "paragraphs", "tag"]
+__all__ = ["AS_WRITTEN", "Html", "escape_markdown", "paragraphs", "tag"]
+
+AS_WRITTEN = "mathjax_ignore tex2jax_ignore"
+"""The class of what is no formula: MathJax, in JupyterLab and in exported pages, would make one of two prices in $."""
 
 _VOID = {"br", "hr", "img"}
 
@@ -53,14 +56,20 @@ def paragraphs(text: str, **attributes: str | bool) -> Html:
 
 
 def escape_markdown(text: str) -> str:
-    r"""Text that Markdown shows as it is written: no links, images, headings or HTML come of it.
+    r"""Text that Markdown shows as it is written: no links, images, headings, formulas or HTML come of it.
 
     >>> print(escape_markdown("# a *b* ![c](http://d) <e>"))
-    \# a \*b\* !\[c\](http://d) \<e\>
+    \# a \*b\* !\[c\](http\://d) \<e\>
     """
-    text = re.sub(r"([\\`*_\[\]<>|&~$])", r"\\\1", text)
-    return re.sub(r"(?m)^(\s*)([#+\-=]|\d+(?=[.)]))", lambda m: f"{m[1]}{_mark(m[2])}", text)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    # JupyterLab looks for formulas before it reads Markdown, and takes an escaped backslash for half a \\( ... \\).
+    text = "&#92;".join(_MARKS.sub(r"\\\g<0>", part) for part in text.split("\\"))
+    text = _AT_LINE_START.sub(r"\1\\\2", text)
+    text = _INDENT.sub(lambda spaces: "&nbsp;" * len(spaces[0].expandtabs(4)), text)
+    return _LINE_END.sub("  \n", text)  # two spaces keep a line end
 
 
-def _mark(start: str) -> str:
-    return start + "&#8203;" if start.isdigit() else "\\" + start
+_MARKS = re.compile(r"[`*_\[\]<>|&~$@#]|:(?=//)|(?<=[Ww]{3})\.")  # the last two would make links of addresses
+_AT_LINE_START = re.compile(r"(?m)^([ \t]*(?:\d+(?=[.)]))?)([+\-=.)])")
+_INDENT = re.compile(r"(?m)^[ \t]+(?=\S)")  # four spaces would make code of a line
+_LINE_END = re.compile(r"(?<=\S)\n(?=[^\n])")

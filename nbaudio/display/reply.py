@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from nbaudio.display.html import Html, escape_markdown, paragraphs, tag
-from nbaudio.display.player import Embedded, audio_html
+from nbaudio.display.html import AS_WRITTEN, Html, escape_markdown, paragraphs, tag
+from nbaudio.display.player import FIGURE, NOTE, Embedded, audio_html
 
 __all__ = ["ReplyView", "reply_html", "reply_markdown", "reply_plain", "words_html"]
 
@@ -36,19 +36,24 @@ def reply_html(view: ReplyView) -> Html:
     parts: list[str] = []
     if view.sound and view.sound.source:
         parts.append(audio_html(view.sound, title=f"Answer, {view.sound.duration_s:.1f} s"))
-    parts.append(words_html(view.words or _WORDLESS))
-    parts += [tag("p", tag("small", note), style="margin:.3em 0") for note in view.notes]
+    parts.append(_caption(view.words or _WORDLESS))
+    parts += [tag("p", tag("small", note), style=NOTE) for note in view.notes]
     if view.details:
         rows = [
             tag("tr", tag("td", name, style="text-align:left"), tag("td", value, style="text-align:left"))
             for name, value in view.details.items()
         ]
-        parts.append(tag("details", tag("summary", tag("small", "Details")), tag("table", tag("tbody", *rows))))
-    return tag("figure", *parts, style="margin:.5em 0;max-width:44em")
+        summary = tag("summary", tag("small", "Details"), style=NOTE)
+        parts.append(tag("details", summary, tag("table", tag("tbody", *rows))))
+    return tag("figure", *parts, class_=AS_WRITTEN, style=FIGURE)
 
 
 def words_html(words: str) -> Html:
-    """The words alone, as they stand while the answer is still coming."""
+    """The words alone, as they stand while the answer is still coming: in the lines that they keep when it is there."""
+    return tag("figure", _caption(words), class_=AS_WRITTEN, style=FIGURE)
+
+
+def _caption(words: str) -> Html:
     return tag("figcaption", paragraphs(words, style="margin:.4em 0"))
 
 

@@ -4,11 +4,11 @@ Whisper invents words for silence and noise. So a voice-activity detector (Siler
 looks first and passes only speech on, and what Whisper itself holds for no speech, or repeats like a stuck record,
 is dropped.
 
-Whisper looks at windows of 30 s, and faster-whisper fills them up with silence. Its encoder takes a shorter window as
-well, at a cost that falls with the length. But with less than some six seconds of silence behind the speech Whisper
-takes up the sentence again from the start ("Thank you. Thank you."). Measured on 44 clips in 4 voices, tiny.en, processor
-seconds a clip and word errors: 30 s window 0.88 and 0.9 %; 1 s of room 0.45 and 29 %; 4 s 0.24 and 0.2 %; 6 s 0.25 and 0 %.
-What still comes twice is listened to again in the whole window.
+Whisper looks at windows of 30 s, and faster-whisper fills them up with silence. Its encoder takes a shorter window
+as well, at a cost that falls with the length. But with less than some six seconds of silence behind the speech Whisper
+takes up the sentence again from the start ("Thank you. Thank you."). Measured on 44 clips in 4 voices, tiny.en, in
+processor seconds a clip and word errors: 30 s window 0.88 and 0.9 %; 1 s of room 0.45 and 29 %; 4 s 0.24 and 0.2 %;
+6 s 0.25 and 0 %. What still comes twice is listened to again in the whole window.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _FIRST_CHARACTERS = 25  # a shorter first piece would be over before the next on
 _FIRST_WORDS = 5
 
 _CLOSERS = "\"'”’»)\\]}*_"
-_CLAUSE = rf"[,;:][{_CLOSERS}]*(?=\s)|[—–]+(?=\s|\w)|(?<=\s)-{{1,2}}(?=\s)"
+_CLAUSE = rf"[,;:][{_CLOSERS}]*(?=\s)|—+(?=\s|\w)|(?<=\s)(?:–|--?)(?=\s)"
 _CANDIDATE = re.compile(
     rf"(?P<wide>[。！？]+[{_CLOSERS}」』）]*)"
     rf"|(?P<end>[.!?…]+[{_CLOSERS}]*)"

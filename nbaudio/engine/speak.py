@@ -35,6 +35,7 @@ _FRAME = 300  # samples
 _VOICED = 40.0  # Hz; the model's pitch is below this where the voice is silent or unvoiced
 _NO_BREATH = -60.0  # dB
 _INAUDIBLE = -7.0  # largest logarithm in a frame's spectrum of consonants; silence has -9, speech some 0
+_EVERY_BIN, _FLOOR = 10, -4.0  # for changes of spectra: one bin in so many, and nothing softer than this
 _MOST_PHONEMES = 400  # what the model was made for; digits can grow 300 characters far beyond
 
 _LEVEL = 0.1  # -20 dBFS, root mean square of the frames with speech in them
@@ -47,7 +48,7 @@ _SENTENCE_PAUSE, _CLAUSE_PAUSE, _OTHER_PAUSE = 0.3, 0.12, 0.2  # seconds at spee
 _CLOSERS = "\"'”’»)]}*_ "
 
 _MARKUP = re.compile(r"\[([^\[\]]*)\]\([^()]*\)")
-_LONG_NUMBER = re.compile(r"\d[\d,.]{14,}\d")
+_LONG_NUMBER = re.compile(r"\d{13,}|\d[\d,.]{24,}\d")  # read digit by digit: nobody says them as numbers
 
 
 def _plain(text: str) -> str:
@@ -60,7 +61,7 @@ def _plain(text: str) -> str:
     for character in text.replace("İ", "I"):
         kind = unicodedata.category(character)
         if kind == "Cc":
-            kept.append(" ")
+            kept.append("\n" if character == "\n" else " ")
         elif kind[0] == "C":
             continue
         elif character.isdigit() and not character.isdecimal() and character not in "²³":
@@ -109,6 +110,30 @@ class _Harmonics:
         return spectrum.take(np.where(self._share < 0.5, self._lower, self._upper))
 
 
+def _kept_frames(voiced: Floats, rest: Floats, pitch: Floats, rate: float) -> npt.NDArray[np.intp]:
+    """Which frames to use, some twice or not at all, to go through them at `rate`.
+
+    Quick speakers hurry over vowels and pauses more than over consonants. So from rate 1 on, more and more up to
+    2, frames count by how fast the spectrum changes there. Of what five voices said at twice the speed, Whisper
+    tiny.en then mistook 1 to 20 % of the words instead of 3 to 32 %.
+    """
+    frames = len(pitch)
+    weight = np.ones(frames)
+    if rate > 1:
+        either = np.where(pitch > _VOICED, np.maximum(voiced, rest), rest)[::_EVERY_BIN].clip(_FLOOR)
+        change = np.abs(np.diff(either, axis=1, prepend=either[:, :1])).mean(axis=0)
+        change = np.convolve(change, np.ones(5) / 5)[2:-2]
+        sounding = (rest.max(axis=0) > _INAUDIBLE) | (pitch > _VOICED)
+        if change[sounding].any():
+            relative = (change / change[sounding].mean() + 1) / 2
+            weight = np.where(sounding, 1 + min(rate - 1, 1) * (relative - 1), 1)
+    ends = np.cumsum(weight)
+    count = max(round(frames / rate), 1)
+    middles = (np.arange(count) + 0.5) * (ends[-1] / count)
+    kept: npt.NDArray[np.intp] = np.minimum(np.searchsorted(ends, middles), frames - 1)
+    return kept
+
+
 def _amplitude(decibels: npt.NDArray[np.float64]) -> Floats:
     """Decibels as natural logarithms of an amplitude, which is what the model's spectra are in."""
     amplitude: Floats = (decibels * (np.log(10) / 20)).astype(np.float32)
@@ -136,7 +161,7 @@ def _finished(wave: Floats, pause_s: float) -> Floats:
 
 
 class Speaker:
-    """The offline voice. Loading takes about a second and 60 MB; keep one and use it from any thread.
+    """The offline voice. Loading takes a second and 170 MB; keep one, for all threads.
 
     Parameters
     ----------
@@ -165,8 +190,8 @@ class Speaker:
         Parameters
         ----------
         text : str
-            English text of any length and kind. What can't be said (emoji, other scripts, control characters) is
-            left out; no markup is interpreted.
+            English text of any length and kind. What the model can't say (emoji, most other scripts, control
+            characters) is left out; no markup is interpreted.
         voice : str
             A name of `nbaudio.engine.voices.VOICES`.
         speed : float
@@ -212,7 +237,7 @@ class Speaker:
         inputs = {"ids": ids, "speed": np.asarray([model_speed], np.float32)}
         outputs: list[Any] = [output[0] for output in self._hibari.sess.run(None, inputs)]
         if frames_rate != model_speed:
-            kept = np.arange(0, outputs[5].size, frames_rate / model_speed).astype(np.intp)
+            kept = _kept_frames(outputs[0], outputs[3], outputs[5], frames_rate / model_speed)
             outputs = [output[..., kept] for output in outputs]
         # The model puts half a second of silence around a sentence; the ends are made in `_finished`.
         sounding = np.flatnonzero((outputs[3].max(axis=0) > _INAUDIBLE) | (outputs[5] > _VOICED))

@@ -36,7 +36,7 @@ class Voice:
     pace : float
         Factor on the speed, 0.8 to 1.25.
     breath : float
-        Level of the breath noise at 1 kHz against the voiced sound, in dB; -60 is none, -15 is nearly a whisper.
+        Level of breath noise against the voiced sound at 1 kHz, roughly, in dB; -60 is none, -15 very breathy.
     tilt : float
         Slope added to the voiced sound's spectrum, in dB per octave about 1 kHz, -4 to 3. Negative is dark and
         soft, positive bright and pressed.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from IPython.display import display
 
@@ -60,11 +61,16 @@ def ask(
         if live is None:
             reply = talk.say(*parts, aloud=aloud, **options)
         else:
-            for event in talk.stream(*parts, aloud=aloud, **options):
-                if isinstance(event, Finished):
-                    reply = event.reply
-                else:
-                    live.add(event)
+            events = cast("Generator[Any, None, None]", talk.stream(*parts, aloud=aloud, **options))
+            try:
+                for event in events:
+                    if isinstance(event, Finished):
+                        reply = event.reply
+                    else:
+                        live.add(event)
+            except KeyboardInterrupt as stop:
+                # While words are being shown the stream hears of it only so: it ends the request, and says what came.
+                events.throw(stop)
     except (RequestError, Interrupted) as error:
         reply = error.partial
         raise

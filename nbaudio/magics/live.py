@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
+from concurrent.futures import Future
 from typing import Any
 
 from IPython.display import DisplayHandle, clear_output
@@ -33,13 +36,16 @@ class LiveAnswer:
         self._shown = False
         self._words: list[str] = []
         self._last_s = 0.0
-        self._mp3: Mp3Writer | None = None
+        self._sound: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._mp3: Future[bytes] | None = None
 
     def add(self, event: TextDelta | AudioDelta) -> None:
         """Take one piece."""
         if isinstance(event, AudioDelta):
-            self._mp3 = self._mp3 or Mp3Writer(event.sample_rate)
-            self._mp3.write(pcm16_to_samples(event.pcm16))
+            if self._mp3 is None:
+                self._mp3 = Future()
+                threading.Thread(target=self._encode, args=(event.sample_rate, self._mp3), daemon=True).start()
+            self._sound.put(event.pcm16)
             return
         self._words.append(event.text)
         now = time.monotonic()
@@ -47,14 +53,30 @@ class LiveAnswer:
             self._last_s = now
             words = "".join(self._words)
             bundle = {"text/html": str(words_html(words)), "text/plain": words}
-            (self._handle.update if self._shown else self._handle.display)(bundle, raw=True)
-            self._shown = True
+            show = self._handle.update if self._shown else self._handle.display
+            self._shown = True  # before it is: an interrupt in between leaves words that are to be cleared
+            show(bundle, raw=True)
 
     def finish(self, reply: Reply | None) -> None:
         """The answer is over: hand it the encoded sound, and make room for it; the words stay until it is shown."""
         if self._mp3 is not None:
-            data = self._mp3.finish()
+            self._sound.put(None)
+            data = self._mp3.result()
             if reply is not None and reply.clip is not None and not reply.partial:
                 reply.clip.adopt_mp3(data)
         if self._shown:
             clear_output(wait=True)
+
+    def _encode(self, sample_rate: int, mp3: Future[bytes]) -> None:
+        """Make the MP3, in a thread of its own.
+
+        libsndfile calls back into Python for every block, and an interrupt that came in there would be lost
+        ("Exception ignored from cffi callback"). It comes in the main thread only.
+        """
+        try:
+            writer = Mp3Writer(sample_rate)
+            while (pcm16 := self._sound.get()) is not None:
+                writer.write(pcm16_to_samples(pcm16))
+            mp3.set_result(writer.finish())
+        except Exception as error:
+            mp3.set_exception(error)

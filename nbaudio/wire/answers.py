@@ -78,6 +78,7 @@ class AnswerReader:
         self._odd_byte = b""
         self._audio_id = ""
         self._expires_at = 0
+        self._end_marked = False
         self._finish_reason = ""
         self._model = ""
         self._usage = Usage()
@@ -92,8 +93,9 @@ class AnswerReader:
 
     @property
     def _audio_is_over(self) -> bool:
-        # openai-node#1991: with all four seen, an audio stream without a finish_reason has stopped as it should
-        return bool(self._audio_id and self._pcm and self._transcript and self._expires_at)
+        # openai-node#1991: with id, sound and transcript seen, and then an expires_at that nothing followed, an audio
+        # stream without a finish_reason has stopped as it should. Other servers put expires_at on every piece.
+        return bool(self._audio_id and self._pcm and self._transcript and self._end_marked)
 
     @property
     def started(self) -> bool:
@@ -155,7 +157,7 @@ class AnswerReader:
         text = "".join(self._transcript) or "".join(self._content)
         refusal = "".join(self._refusal)
         stopped = "stop" if self._audio_is_over or self.ended else ""
-        audio = self._whole_audio or bytes(self._pcm)
+        audio = self._whole_audio or bytes(self._pcm) + self._last_sample()
         return Answer(
             text=text or refusal,
             refusal=refusal,
@@ -177,19 +179,22 @@ class AnswerReader:
     def _audio_marks(self, audio: Mapping[str, Any]) -> None:
         self._audio_id = self._audio_id or _text(audio.get("id"))
         expires_at = audio.get("expires_at")
-        if isinstance(expires_at, (int, float)) and not isinstance(expires_at, bool):
+        # JSON as Python reads it may hold NaN, Infinity and numbers of any length.
+        if isinstance(expires_at, (int, float)) and not isinstance(expires_at, bool) and 0 < expires_at < 2**53:
             self._expires_at = int(expires_at)
+            self._end_marked = not (audio.get("data") or audio.get("transcript"))
 
     def _audio_delta(self, audio: Mapping[str, Any]) -> list[TextDelta | AudioDelta]:
         events: list[TextDelta | AudioDelta] = []
         self._audio_marks(audio)
         if said := _text(audio.get("transcript")):
             self._transcript.append(said)
+            self._end_marked = False
             events.append(TextDelta(said))
         if data := _text(audio.get("data")):
+            self._end_marked = False
             joined = self._base64_rest + data
-            # A padded piece is whole by itself; of an unpadded one the last incomplete group waits for the next.
-            keep = 0 if joined.endswith("=") else len(joined) % 4
+            keep = len(joined) % 4  # a padded piece is whole by itself; of another the last group waits for the next
             self._base64_rest = joined[len(joined) - keep :]
             pcm = self._odd_byte + _from_base64(joined[: len(joined) - keep])
             self._odd_byte = pcm[len(pcm) - len(pcm) % 2 :]
@@ -197,6 +202,14 @@ class AnswerReader:
                 self._pcm += whole
                 events.append(AudioDelta(whole))
         return events
+
+    def _last_sample(self) -> bytes:
+        """What an unpadded end still held back, where it makes a whole sample."""
+        try:
+            pcm = self._odd_byte + _from_base64(self._base64_rest)
+        except BadReply:  # one character of a group of four says nothing
+            return b""
+        return pcm[: len(pcm) - len(pcm) % 2]
 
     def _tools(self, deltas: list[Any]) -> None:
         for position, delta in enumerate(deltas):
@@ -213,7 +226,7 @@ class AnswerReader:
 
 def _from_base64(text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)  # some servers leave the padding out
     except (binascii.Error, ValueError) as error:
         raise BadReply("The server's sound is no base64.", "Try again, or with another server.") from error
 
@@ -227,4 +240,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    if not isinstance(value, str) or value.isascii():
+        return value if isinstance(value, str) else ""
+    # JSON can escape half a character, "\\ud83d", which no page and no file can hold.
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

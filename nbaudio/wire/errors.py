@@ -7,6 +7,7 @@ The envelope is ``{"error": {"message", "type", "param", "code"}}``; it is read 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,7 +34,7 @@ def error_from_response(
     """
     try:
         parsed = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # RecursionError: brackets in brackets without end
         parsed = body.decode("utf-8", "replace")
     return _classify(status, parsed, headers.get("x-request-id"), server, key_from)
 
@@ -42,8 +43,8 @@ def error_from_stream(chunk: Any, *, server: str, key_from: str) -> errors.Serve
     """The exception for an error that comes inside a stream after status 200; None for any other chunk."""
     if not isinstance(chunk, Mapping) or not chunk.get("error"):
         return None
-    code = _detail(chunk).get("code")
-    status = code if isinstance(code, int) and 400 <= code < 600 else 200
+    code = str(_detail(chunk).get("code"))  # some servers put the status here, as a number or as text
+    status = int(code) if re.fullmatch("[45][0-9][0-9]", code) else 200
     return _classify(status, chunk, None, server, key_from)
 
 
@@ -73,7 +74,8 @@ def _detail(parsed: Any) -> Mapping[str, Any]:
 
 def _classify(status: int, parsed: Any, request_id: str | None, server: str, key_from: str) -> errors.ServerRefused:
     detail = _detail(parsed)
-    message = " ".join(str(detail.get("message") or "").split())
+    words = str(detail.get("message") or "").encode("utf-8", "replace").decode("utf-8")
+    message = " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
     if message.startswith("<"):
         message = "it sent a web page instead of an answer"
     if len(message) > _LONGEST_MESSAGE:
@@ -100,16 +102,18 @@ def _kind(status: int, code: str, param: str, message: str, key_from: str) -> tu
         return errors.AuthenticationFailed, "Set the key in the environment: OPENAI_API_KEY."
     if code == "audio_not_found" or (param.endswith(".audio.id") and "not found" in message):
         return errors.AudioIdNotFound, "Send the answer's words instead of its audio id."
-    if status == 404 or code == "model_not_found":
+    if code == "model_not_found" or (status == 404 and "model" in message.lower()):
         return errors.UnknownModel, "Choose another with --model or %config NbAudio.model; %nbaudio says which is set."
-    if code == "insufficient_quota":
+    if status == 404:
+        return errors.ServerRefused, "Is the address right, up to and with /v1? %nbaudio says which is set."
+    if code == "insufficient_quota" or status == 402:
         return errors.QuotaExceeded, "Add credit to the account, or work offline: %config NbAudio.backend = 'offline'."
     if status == 429 or code == "rate_limit_exceeded":
         return errors.RateLimited, "Wait a minute and run the cell again."
-    if status >= 500 or code == "server_error":
+    if status == 413:  # before the next: OpenAI types this one as server_error
+        return errors.BadRequest, "Send a shorter recording, or start afresh with --new."
+    if status >= 500 or status in (408, 409) or code == "server_error":
         return errors.ServerFailed, "It is the server's fault: run the cell again, later if need be."
     if param in ("audio.voice", "voice"):
         return errors.UnknownVoice, "Choose another with --voice or %config NbAudio.voice."
-    if status == 413:
-        return errors.BadRequest, "Send a shorter recording, or start afresh with --new."
-    return errors.BadRequest, ""
+    return errors.BadRequest, "Change what it names, and run the cell again."

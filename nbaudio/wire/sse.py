@@ -75,5 +75,5 @@ class SseDecoder:
                 self._data.append(value.removeprefix(b" ").decode("utf-8"))
             except UnicodeDecodeError as error:
                 raise BadReply("The server's answer is not UTF-8 text.") from error
-            self._data_size += len(value)
+            self._data_size += len(value) + 1  # a line without a value takes room too
         return None

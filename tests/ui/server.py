@@ -10,9 +10,11 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # it publishes no types
 
 __all__ = ["JupyterServer"]
 
@@ -57,6 +59,13 @@ class JupyterServer:
     def log(self) -> str:
         """What the server has written so far."""
         return "".join(self._log)
+
+    def write_notebook(self, path: str, *cells: str) -> Path:
+        """Write a notebook of code cells below the folder that is served; gives its path on disk."""
+        target = self.notebooks / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(_notebook(cells)), encoding="utf-8")
+        return target
 
     def stop(self) -> list[str]:
         """End the server and its kernels; gives the command lines of processes that it would have left behind."""
@@ -116,3 +125,12 @@ def _write_settings(state: Path) -> None:
     }.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
+
+
+def _notebook(cells: Sequence[str]) -> dict[str, Any]:
+    made: list[dict[str, Any]] = [
+        {"cell_type": "code", "id": f"cell-{i}", "metadata": {}, "execution_count": None, "outputs": [], "source": cell}
+        for i, cell in enumerate(cells)
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": made}

@@ -1,0 +1,94 @@
+"""Every test begins with fresh settings, and the examples in docstrings and in Markdown are tests too.
+
+Docstrings: every ``>>>`` in ``nbaudio/``, with the names of its module. Markdown: the ```` ```python ```` blocks of a
+page, run in order as the cells of one notebook, so that magics and top-level ``await`` work. A block that must not run
+has ``<!-- skip: next -->`` above it. A page runs in a folder of its own with a copy of ``notebooks/`` in it, and needs
+the offline engine.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sybil import Example, Sybil
+from sybil.integration import pytest as sybil_in_pytest
+from sybil.parsers.markdown import CodeBlockParser, SkipParser
+from sybil.parsers.rest import DocTestParser
+
+_KEPT = ("NBAUDIO_WEIGHTS", "NBAUDIO_WEIGHTS_SOURCES")  # where the weights lie is a matter of the machine
+
+
+@pytest.fixture(autouse=True)
+def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No ``OPENAI_…`` and ``NBAUDIO_…`` in the environment, and no options set by another test."""
+    from nbaudio.settings import NbAudio
+
+    for name in list(os.environ):
+        if name.startswith(("OPENAI_", "NBAUDIO_")) and name not in _KEPT:
+            monkeypatch.delenv(name)
+    NbAudio.clear_instance()
+    yield
+    NbAudio.clear_instance()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the examples of Markdown pages as what they are."""
+    for item in items:
+        if item.path.suffix == ".md":
+            item.add_marker(pytest.mark.offline)
+
+
+def _begin_page(names: dict[str, Any]) -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    from nbaudio.settings import NbAudio
+
+    folder = Path(tempfile.mkdtemp())
+    shutil.copytree(Path(__file__).parent / "notebooks", folder / "notebooks")
+    names["_before"] = (Path.cwd(), dict(os.environ), folder)
+    os.chdir(folder)
+    for name in list(os.environ):
+        if name.startswith(("OPENAI_", "NBAUDIO_")) and name not in _KEPT:
+            del os.environ[name]
+    os.environ["NBAUDIO_BACKEND"] = "offline"
+    NbAudio.clear_instance()
+    names["_shell"] = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+
+
+def _end_page(names: dict[str, Any]) -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from nbaudio.settings import NbAudio
+
+    InteractiveShell.clear_instance()
+    NbAudio.clear_instance()
+    cwd, environment, folder = names["_before"]
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    shutil.rmtree(folder)
+
+
+def _run_cell(example: Example) -> None:
+    result = example.namespace["_shell"].run_cell(str(example.parsed))
+    result.raise_error()
+
+
+_docstrings = Sybil(
+    parsers=[DocTestParser()], path="nbaudio", patterns=["*.py"], fixtures=["fresh_settings"], name="docstring"
+)
+_pages = Sybil(
+    parsers=[CodeBlockParser(language="python", evaluator=_run_cell), SkipParser()],
+    patterns=["*.md"],
+    setup=_begin_page,
+    teardown=_end_page,
+    name="page",
+)
+pytest_collect_file = sybil_in_pytest.pytest_integration(_docstrings, _pages)

@@ -1,0 +1,75 @@
+"""Usage: the server's own count, whatever else it says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbaudio.usage import Usage
+
+RESPONSE = Path(__file__).parent / "fixtures" / "wire" / "chat" / "responses" / "text_and_audio.json"
+COUNTS = st.integers(0, 10**9)
+USAGES = st.builds(Usage, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS)
+FIELDS = (
+    "prompt_tokens",
+    "completion_tokens",
+    "prompt_tokens_details",
+    "completion_tokens_details",
+    "text_tokens",
+    "audio_tokens",
+    "cached_tokens",
+)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=5),
+)
+
+
+def test_the_counts_of_an_answer() -> None:
+    usage = Usage.from_wire(json.loads(RESPONSE.read_text())["usage"])
+
+    assert usage == Usage(
+        input_tokens=24,
+        output_tokens=14,
+        input_text_tokens=23,
+        input_audio_tokens=1,
+        output_text_tokens=12,
+        output_audio_tokens=2,
+    )
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), ANYTHING))
+def test_anything_else_is_a_count_of_zero(usage: dict[str, Any]) -> None:
+    for count in Usage.from_wire(usage).to_dict().values():
+        assert type(count) is int
+        assert count >= 0
+
+
+@pytest.mark.parametrize("count", [None, True, "12", -3, 1.5, [], {}])
+def test_what_is_no_count(count: Any) -> None:
+    assert Usage.from_wire({"prompt_tokens": count}) == Usage()
+
+
+@given(USAGES, USAGES, USAGES)
+def test_usages_add_up(first: Usage, second: Usage, third: Usage) -> None:
+    assert first + second == second + first
+    assert (first + second) + third == first + (second + third)
+    assert first + Usage() == first
+    assert (first + second).input_audio_tokens == first.input_audio_tokens + second.input_audio_tokens
+
+
+@given(USAGES)
+def test_a_usage_as_a_dict_and_back(usage: Usage) -> None:
+    assert Usage(**usage.to_dict()) == usage
+
+
+def test_a_repr_says_what_is_known_and_other_things_do_not_add() -> None:
+    assert repr(Usage(input_tokens=3, cached_tokens=2)) == "Usage(input_tokens=3, cached_tokens=2)"
+    assert repr(Usage()) == "Usage()"
+    with pytest.raises(TypeError):
+        Usage() + 1  # type: ignore[operator]

@@ -1,0 +1,149 @@
+"""A notebook in JupyterLab or Notebook 7, driven by the application's own commands and read from its own model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from playwright.sync_api import Page
+
+from .players import Player, play_all
+from .server import JupyterServer
+
+__all__ = ["Cell", "NotebookPage"]
+
+# Both applications open the notebook that the address names, some time after they have started.
+_IS_OPEN = "path => window.jupyterapp?.shell.currentWidget?.context?.path === path"
+_MAKE_READY = """async () => {
+    window.panel = jupyterapp.shell.currentWidget;
+    await panel.context.ready;
+    await panel.sessionContext.ready;
+    await panel.sessionContext.session.kernel.info;
+}"""
+_BEGIN = """() => {
+    window.over = false;
+    window.run = jupyterapp.commands.execute('notebook:run-all-cells').then(all => {
+        window.over = true;
+        return {all, ended_ms: performance.now()};
+    });
+}"""
+_SAYS = "text => [...document.querySelectorAll('.jp-OutputArea-output')].some(one => one.textContent.includes(text))"
+_RUN_CELL = """async index => {
+    panel.content.activeCellIndex = index;
+    return await jupyterapp.commands.execute('notebook:run-cell');
+}"""
+_INTERRUPT = """async () => {
+    const begun_ms = performance.now();
+    await jupyterapp.commands.execute('notebook:interrupt-kernel');
+    return ((await run).ended_ms - begun_ms) / 1000;
+}"""
+
+
+_SPEAKING_MS = 60_000  # the longest that a first sentence takes, with loading the engine on a busy machine
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One code cell of the model: what it says and what came of it."""
+
+    source: str
+    execution_count: int | None
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def errors(self) -> list[str]:
+        """The error outputs, each as the lines that a reader sees."""
+        return ["\n".join(output["traceback"]) for output in self.outputs if output["output_type"] == "error"]
+
+    def shown(self, mime: str) -> list[str]:
+        """What the outputs hold of one MIME type."""
+        return [output["data"][mime] for output in self.outputs if mime in output.get("data", {})]
+
+
+class NotebookPage:
+    """One open notebook; its kernel runs.
+
+    Parameters
+    ----------
+    page : Page
+        A fresh page of a browser.
+    server : JupyterServer
+    path : str
+        The notebook, below the folder that the server serves.
+    room : str
+        ``"lab/tree"`` for JupyterLab, ``"notebooks"`` for Notebook 7.
+    """
+
+    def __init__(self, page: Page, server: JupyterServer, path: str, room: str = "lab/tree") -> None:
+        self.page = page
+        self.foreign_requests: list[str] = []
+        self._server = server
+        page.on("request", self._note)
+        page.goto(f"{server.url}/{room}/{quote(path)}?reset&token={server.token}")
+        page.wait_for_function(_IS_OPEN, arg=path)
+        page.evaluate(_MAKE_READY)
+
+    def run_all(self) -> bool:
+        """Run All, to its end; whether every cell went well."""
+        self.begin()
+        return bool(self.page.evaluate("async () => (await run).all"))
+
+    def begin(self) -> None:
+        """Run All, without waiting."""
+        self.page.evaluate(_BEGIN)
+
+    def wait_for(self, text: str) -> None:
+        """Wait until an output says this; fails if the run is over before."""
+        self.page.wait_for_function(f"text => over || ({_SAYS})(text)", arg=text, timeout=_SPEAKING_MS)
+        assert not self.page.evaluate("() => over"), self.errors()
+
+    def interrupt(self) -> float:
+        """Press the button that interrupts the kernel; seconds until what `begin` began was over."""
+        return float(self.page.evaluate(_INTERRUPT))
+
+    def run_cell(self, index: int) -> bool:
+        """Run one cell, to its end; whether it went well."""
+        return bool(self.page.evaluate(_RUN_CELL, index))
+
+    def code_cells(self) -> list[Cell]:
+        """The code cells as the notebook's model has them."""
+        cells = self.page.evaluate("() => panel.context.model.toJSON().cells")
+        return [
+            Cell("".join(cell["source"]), cell["execution_count"], cell["outputs"])
+            for cell in cells
+            if cell["cell_type"] == "code"
+        ]
+
+    def play_all(self) -> list[Player]:
+        """Every player of its outputs, heard for a moment; cells are drawn some time after they are there."""
+        expected = sum(html.count("<audio") for cell in self.code_cells() for html in cell.shown("text/html"))
+        self.page.wait_for_function("n => document.querySelectorAll('audio').length === n", arg=expected)
+        return play_all(self.page)
+
+    def errors(self) -> list[str]:
+        """The error outputs of all cells."""
+        return [error for cell in self.code_cells() for error in cell.errors]
+
+    def trusted(self) -> bool:
+        """Whether any output of it may run scripts and is shown as it is; otherwise all pass the sanitizer."""
+        code = "() => panel.content.widgets.some(cell => cell.model.type === 'code' && cell.model.trusted)"
+        return bool(self.page.evaluate(code))
+
+    def save(self) -> None:
+        """Save it on the server."""
+        self.page.evaluate("async () => { await panel.context.save(); }")
+
+    def change_theme(self, name: str) -> None:
+        """Switch the whole application to a theme."""
+        self.page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
+        self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
+
+    def close(self) -> None:
+        """Shut the kernel down and leave."""
+        self.page.evaluate("async () => { await panel.sessionContext.shutdown(); }")
+        self.page.context.close()
+
+    def _note(self, request: Any) -> None:
+        if not request.url.startswith((self._server.url, self._server.url.replace("http", "ws", 1), "data:", "blob:")):
+            self.foreign_requests.append(request.url)

@@ -1,0 +1,23 @@
+"""Notebook 7, the other application that many have."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+
+import pytest
+
+from .notebook_page import NotebookPage
+from .server import JupyterServer
+
+
+@pytest.mark.skipif(importlib.util.find_spec("notebook") is None, reason="Notebook 7 is not installed")
+def test_an_answer_plays(server: JupyterServer, lab: Callable[..., NotebookPage]) -> None:
+    server.write_notebook("seven.ipynb", "%load_ext nbaudio", "%%speak --once --voice coral\nHello!")
+    notebook = lab("seven.ipynb", room="notebooks")
+
+    assert notebook.run_all(), notebook.errors()
+
+    [player] = notebook.play_all()
+    assert player.faults() == []
+    assert notebook.code_cells()[1].shown("text/plain")[0].splitlines()[0] in player.beside

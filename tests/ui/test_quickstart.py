@@ -1,0 +1,60 @@
+"""The quickstart as a newcomer meets it: Run All, listen, keep it, send it to somebody."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from .notebook_page import Cell, NotebookPage
+from .players import play_all
+from .server import JupyterServer
+
+
+def test_every_cell_runs_and_every_answer_plays(quickstart: NotebookPage) -> None:
+    cells = quickstart.code_cells()
+    assert quickstart.errors() == []
+    assert all(cell.execution_count for cell in cells)
+
+    players = quickstart.play_all()
+
+    assert [fault for player in players for fault in player.faults()] == []
+    said = [cell.shown("text/plain")[0].splitlines()[0] for cell in _with_sound(cells)]
+    assert len(players) == len(said) >= 9
+    for player, words in zip(players, said, strict=True):
+        assert words in player.beside
+    assert quickstart.foreign_requests == []
+
+
+def test_it_plays_for_somebody_who_does_not_trust_it(
+    quickstart: NotebookPage, server: JupyterServer, lab: Callable[..., NotebookPage]
+) -> None:
+    shown_here = [(player.title, player.source, player.beside) for player in quickstart.play_all()]
+    changed = json.loads((server.notebooks / "01_quickstart.ipynb").read_text(encoding="utf-8"))
+    changed["metadata"]["title"] = "Changed elsewhere, so that no signature of this machine fits"
+    (server.notebooks / "from_a_friend.ipynb").write_text(json.dumps(changed), encoding="utf-8")
+
+    friends = lab("from_a_friend.ipynb")
+
+    assert quickstart.trusted()
+    assert not friends.trusted()
+    players = friends.play_all()
+    assert [(player.title, player.source, player.beside) for player in players] == shown_here
+    assert [fault for player in players for fault in player.faults()] == []
+
+
+def test_its_page_plays_from_disk_without_a_network(
+    quickstart: NotebookPage, server: JupyterServer, page_on_disk: Callable[[Path], Page]
+) -> None:
+    page = page_on_disk(server.notebooks / "01_quickstart.ipynb")
+
+    players = play_all(page)
+
+    assert len(players) == len(_with_sound(quickstart.code_cells()))
+    assert [fault for player in players for fault in player.faults()] == []
+
+
+def _with_sound(cells: list[Cell]) -> list[Cell]:
+    return [cell for cell in cells if any("<audio" in html for html in cell.shown("text/html"))]

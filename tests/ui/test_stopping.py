@@ -1,0 +1,58 @@
+"""What stops a cell stops the run, and says why in one line: an error, and the button that interrupts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .notebook_page import NotebookPage
+from .server import JupyterServer
+
+
+def test_a_failing_cell_shows_one_line_and_stops_the_run(
+    server: JupyterServer, lab: Callable[..., NotebookPage]
+) -> None:
+    server.write_notebook("failing.ipynb", "%load_ext nbaudio", "%%speak --voice bob\nHello there.", "1 + 1")
+    notebook = lab("failing.ipynb")
+
+    assert not notebook.run_all()
+
+    _, failing, following = notebook.code_cells()
+    [error] = failing.errors
+    assert "'bob'" in error
+    assert "coral" in error
+    assert "\n" not in error
+    shown = notebook.page.locator(".jp-OutputArea-output").filter(has_text="'bob'")
+    assert shown.inner_text().strip() == error
+    assert len(failing.outputs) == 1
+    assert following.execution_count is None
+
+
+def test_an_interrupt_keeps_what_came_and_the_kernel_goes_on(
+    server: JupyterServer, lab: Callable[..., NotebookPage]
+) -> None:
+    server.write_notebook(
+        "story.ipynb",
+        "%load_ext nbaudio",
+        '%%speak --instructions "Tell very long stories."\nTell me a story about a dog.',
+        "1 + 1",
+    )
+    notebook = lab("story.ipynb")
+    notebook.begin()
+    notebook.wait_for(". ")  # two sentences, so that one has surely been spoken
+
+    stopped_in_s = notebook.interrupt()
+
+    assert stopped_in_s < 2
+    _, story, following = notebook.code_cells()
+    assert [output["output_type"] for output in story.outputs] == ["display_data", "error"]
+    assert story.errors == [
+        "Interrupted: Stopped; what had come of the answer is kept. It is the last turn, and it plays."
+    ]
+    [player] = notebook.play_all()
+    assert player.faults() == []
+    assert ". " in player.beside
+    assert "broke off" in player.beside
+    assert following.execution_count is None
+
+    assert notebook.run_cell(2)
+    assert notebook.code_cells()[2].shown("text/plain") == ["2"]
