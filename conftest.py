@@ -16,12 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sybil import Example, Sybil
 from sybil.integration import pytest as sybil_in_pytest
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 from sybil.parsers.rest import DocTestParser
 
 _KEPT = ("NBAUDIO_WEIGHTS", "NBAUDIO_WEIGHTS_SOURCES")  # where the weights lie is a matter of the machine
+
+# Two slow cores shared with other work say nothing about the code: pytest's own timeout is the limit.
+settings.register_profile("nbaudio", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("nbaudio")
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Words that a model, a file name or a server could send to do something on the page, and what would show that they did."""
+"""Words that a model, a file or a server could send to do something on the page, and a reader that sees if they did."""
 
 from __future__ import annotations
 

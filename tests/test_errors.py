@@ -6,7 +6,6 @@ import inspect
 import pickle
 import string
 import time
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -43,10 +42,9 @@ ECHOES = {
 
 
 @pytest.fixture(autouse=True)
-def no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(errors, "_secrets", set())
     monkeypatch.setattr(errors, "_pieces", set())
-    yield
 
 
 def made(kind: type[NbaudioError], cause: str, next_step: str = "") -> NbaudioError:

@@ -233,7 +233,7 @@ def test_nothing_at_all_says_what_to_set_or_install(monkeypatch: pytest.MonkeyPa
 
 
 def test_openai_without_a_key_says_which_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(NoBackend, match="The backend is OpenAI, but MY_KEY is not set. Set MY_KEY"):
+    with pytest.raises(NoBackend, match=r"The backend is OpenAI, but MY_KEY is not set\. Set MY_KEY"):
         resolved(backend="openai", api_key_env="MY_KEY")
 
 
@@ -289,7 +289,8 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["localhost:8000/v1", "ftp://host/v1", "https:///v1", "//host/v1", "http://[bad", "http://host:99999/v1", "words"]
+    "url",
+    ["localhost:8000/v1", "ftp://host/v1", "https:///v1", "//host/v1", "http://[bad", "http://host:99999/v1", "words"],
 )
 def test_what_is_no_address_says_where_it_was_set(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", url)

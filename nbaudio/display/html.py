@@ -64,12 +64,13 @@ def escape_markdown(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     # JupyterLab looks for formulas before it reads Markdown, and takes an escaped backslash for half a \\( ... \\).
     text = "&#92;".join(_MARKS.sub(r"\\\g<0>", part) for part in text.split("\\"))
+    text = text.replace("@", "&#64;")  # JupyterLab looks for @@0@@ in what Markdown has made, and fails on it
     text = _AT_LINE_START.sub(r"\1\\\2", text)
     text = _INDENT.sub(lambda spaces: "&nbsp;" * len(spaces[0].expandtabs(4)), text)
     return _LINE_END.sub("  \n", text)  # two spaces keep a line end
 
 
-_MARKS = re.compile(r"[`*_\[\]<>|&~$@#]|:(?=//)|(?<=[Ww]{3})\.")  # the last two would make links of addresses
-_AT_LINE_START = re.compile(r"(?m)^([ \t]*(?:\d+(?=[.)]))?)([+\-=.)])")
+_MARKS = re.compile(r"[`*_\[\]<>|&~$#]|:(?=//)|(?<=[Ww]{3})\.")  # the last two would make links of addresses
+_AT_LINE_START = re.compile(r"(?m)^([ \t]*(?:\d+(?=[.)]))?)([+\-=.):])")
 _INDENT = re.compile(r"(?m)^[ \t]+(?=\S)")  # four spaces would make code of a line
 _LINE_END = re.compile(r"(?<=\S)\n(?=[^\n])")

@@ -66,7 +66,9 @@ def test_what_is_no_wait_is_left_to_the_rule(value: str) -> None:
     assert 0.375 <= wait <= 0.5
 
 
-DATE_LIKE = st.from_regex(r"\w{3}, \d{1,12} \w{3} \d{1,12} \d{1,3}:\d{1,3}(:\d{1,3})? ([+-]\d{1,6}|GMT|Z)?", fullmatch=True)
+DATE_LIKE = st.from_regex(
+    r"\w{3}, \d{1,12} \w{3} \d{1,12} \d{1,3}:\d{1,3}(:\d{1,3})? ([+-]\d{1,6}|GMT|Z)?", fullmatch=True
+)
 
 
 @given(st.text() | DATE_LIKE, st.text() | st.floats().map(str))

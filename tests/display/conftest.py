@@ -41,9 +41,9 @@ class FrontEnd:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(question) + "\n")
         self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        assert answer, "Node has ended; its words are above."
-        return str(json.loads(answer)["html"])
+        answer = json.loads(self._process.stdout.readline())
+        assert "error" not in answer, answer["error"]
+        return str(answer["html"])
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,9 @@ def test_hostile_words_notes_and_details_stay_text(text: str) -> None:
     assert page.names <= {
         "figure", "audio", "figcaption", "p", "br", "small", "details", "summary", "table", "tbody", "tr", "td"
     }  # fmt: skip
-    assert all(set(attributes) <= {"style", "class", "controls", "preload", "title", "src"} for _, attributes in page.elements)
+    assert all(
+        set(attributes) <= {"style", "class", "controls", "preload", "title", "src"} for _, attributes in page.elements
+    )
     assert page.audio["src"] == SOUND.source
     assert folded(page.words).count(folded(text)) == 4  # the words, the note, a detail's name and its value
     assert reply_plain(ReplyView(text)) == text

@@ -27,7 +27,7 @@ KNOWN = [
         ("--instructions 'Say \"hi\"' Why?", {"instructions": 'Say "hi"'}, "Why?"),
         ('--instructions "" Why?', {"instructions": ""}, "Why?"),
         ('--instructions="Be brief." Why?', {"instructions": "Be brief."}, "Why?"),
-        ('--instructions="~ and \'quotes\'" x', {"instructions": "~ and 'quotes'"}, "x"),
+        ("--instructions=\"~ and 'quotes'\" x", {"instructions": "~ and 'quotes'"}, "x"),
         ("-o reply --raw What's that?", {"output": "reply", "raw": True}, "What's that?"),
         ("--stream x", {"stream": True}, "x"),
         ("--no-stream x", {"stream": False}, "x"),
@@ -57,7 +57,10 @@ def test_a_line(line: str, values: dict[str, object], rest: str) -> None:
     ("line", "said"),
     [
         ("--voise coral x", "There is no option --voise. Did you mean --voice?"),
-        ("--max_completion_tokens 5 x", "There is no option --max_completion_tokens. Did you mean --max-completion-tokens?"),
+        (
+            "--max_completion_tokens 5 x",
+            "There is no option --max_completion_tokens. Did you mean --max-completion-tokens?",
+        ),
         ("-x", "There is no option -x. Did you mean -o?"),
         ("--voice", "--voice needs a value. Write --voice NAME."),
         ("--voice --raw x", "--voice needs a value. Write --voice NAME."),
@@ -68,7 +71,7 @@ def test_a_line(line: str, values: dict[str, object], rest: str) -> None:
         ("--max-completion-tokens 0 x", "--max-completion-tokens can't be '0'. Write --max-completion-tokens N."),
         ("--temperature warm x", "--temperature can't be 'warm'. Write --temperature X."),
         ("--audio-format aac x", "--audio-format can't be 'aac'. Write --audio-format wav|mp3|flac|opus|pcm16."),
-        ('--instructions "Be brief x', "The quotes after --instructions don't close. Write --instructions \"...\"."),
+        ('--instructions "Be brief x', 'The quotes after --instructions don\'t close. Write --instructions "...".'),
         ("--voice 'coral x", "The quotes after --voice don't close. Write --voice '...'."),
     ],
 )

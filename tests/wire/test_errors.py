@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from nbaudio import errors
 from nbaudio.wire.errors import error_from_response, error_from_stream, is_retryable
 
-FIXTURES = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parents[1] / "fixtures" / "wire" / "errors").glob("*.json")}
+FIXTURES = {
+    path.stem: json.loads(path.read_text())
+    for path in (Path(__file__).parents[1] / "fixtures" / "wire" / "errors").glob("*.json")
+}
 EXPECTED = {
     "audio_id_not_found": (errors.AudioIdNotFound, "Send the answer's words instead of its audio id."),
     "bad_key": (errors.AuthenticationFailed, "Check the key in OPENAI_API_KEY, and that it may use this model."),
@@ -162,8 +165,10 @@ def test_a_key_that_the_server_echoes_is_masked(shown: slice, monkeypatch: pytes
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["error", "detail", "message", "code", "param", "type"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["error", "detail", "message", "code", "param", "type"]), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 

@@ -102,7 +102,9 @@ def test_instructions_come_first_and_only_where_there_are_some() -> None:
     assert request_body(SAY, ALOUD)["messages"] == told[1:]
 
 
-@pytest.mark.parametrize(("temperature", "sent"), [(None, {}), (0.0, {"temperature": 0.0}), (1.2, {"temperature": 1.2})])
+@pytest.mark.parametrize(
+    ("temperature", "sent"), [(None, {}), (0.0, {"temperature": 0.0}), (1.2, {"temperature": 1.2})]
+)
 def test_a_temperature_is_sent_where_there_is_one(temperature: float | None, sent: dict[str, float]) -> None:
     body = request_body(SAY, Options("m", "v", temperature=temperature))
 

@@ -1,5 +1,5 @@
 // JupyterLab's own code over what a notebook holds, one JSON object a line: {"html": ...} or {"markdown": ...} comes in,
-// {"html": ...} goes out, as a notebook that is not trusted shows it.
+// {"html": ...} or {"error": ...} goes out, as a notebook that is not trusted shows it.
 import { createInterface } from 'node:readline';
 import { marked } from 'marked';
 import { Sanitizer } from './node_modules/jupyterlab/sanitizer.mjs';
@@ -16,6 +16,11 @@ function fromMarkdown(source) {
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { html, markdown } = JSON.parse(line);
-  const shown = sanitizer.sanitize(markdown === undefined ? html : fromMarkdown(markdown));
-  process.stdout.write(JSON.stringify({ html: shown }) + '\n');
+  let answer;
+  try {
+    answer = { html: sanitizer.sanitize(markdown === undefined ? html : fromMarkdown(markdown)) };
+  } catch (error) {
+    answer = { error: String(error) }; // JupyterLab would show nothing at all
+  }
+  process.stdout.write(JSON.stringify(answer) + '\n');
 }
