@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
+AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)# Jupyter refuses root, who is the only user in many containers
 export PIP_PROGRESS_BAR ?= on
 
 .PHONY: demo lab test lint notebooks clean
@@ -13,7 +14,7 @@ demo: $(VENV)/.installed
 
 lab: $(VENV)/.installed
 	@$(BIN)/python -m nbaudio models fetch
-	$(BIN)/python -m jupyter lab notebooks/01_quickstart.ipynb
+	$(BIN)/python -m jupyter lab $(AS_ROOT) notebooks/01_quickstart.ipynb
 
 test: $(VENV)/.tests-installed
 	@$(BIN)/python -m nbaudio models fetch

@@ -8,7 +8,7 @@ import string
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nbaudio import errors
@@ -71,6 +71,7 @@ def gives_away(text: str, key: str) -> str:
 
 @given(key=KEYS, echo=st.sampled_from(sorted(ECHOES)), kind=st.sampled_from(KINDS))
 def test_no_key_survives_in_any_error(key: str, echo: str, kind: type[NbaudioError]) -> None:
+    assume(not gives_away(everything_shown(made(kind, "")), key))  # "Failed" is in a key and in a class's name
     register_secret(key)
 
     error = made(kind, f"The server said: wrong {ECHOES[echo](key)} here.", f"Check {ECHOES[echo](key)}")

@@ -33,7 +33,7 @@ OUTSIDE = {
     "codecs": {"numpy", "soundfile", "soxr"},
     "sources": {"numpy"},
     "clip": {"numpy"},
-    "settings": {"traitlets", "tomli"},
+    "settings": {"traitlets", "tomllib", "tomli"},  # tomllib is in the standard library from 3.11
     "engine": {
         "numpy", "soxr", "onnxruntime", "faster_whisper", "hibari", "xllamacpp", "starlette", "anyio", "tqdm",
         "py3langid", "platformdirs", "filelock",
