@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+import wave
 
 import numpy as np
 import pytest
@@ -236,6 +237,9 @@ def test_untrue_sizes_are_repaired_and_no_sample_changes(name: str) -> None:
     samples, _ = codecs.decode(repaired)
     assert codecs.samples_to_pcm16(samples) == PCM
     assert struct.unpack_from("<I", repaired, 4)[0] == len(repaired) - 8
+    assert struct.unpack_from("<I", repaired, repaired.index(b"data") + 4)[0] == len(PCM)
+    with wave.open(io.BytesIO(repaired)) as read_by_python:
+        assert read_by_python.readframes(10**6) == PCM
     assert repaired.count(LIST) == BROKEN[name].count(LIST)
     assert codecs.repair_wav(repaired) is repaired
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,8 @@ class Kernel:
     def run(self, source: str) -> list[Any]:
         cell = nbformat.v4.new_code_cell(source)
         self._client.nb.cells.append(cell)
-        try:
+        with contextlib.suppress(CellExecutionError):  # it is in the outputs
             self._client.execute_cell(cell, len(self._client.nb.cells) - 1)
-        except CellExecutionError:
-            pass
         return list(cell.outputs)
 
     def fails(self, source: str) -> str:

@@ -57,7 +57,8 @@ class Player:
         """What a listener would complain of."""
         length = re.search(r"(\d+\.\d+) s", self.title)
         wrong = {
-            f"it does not load: {self.trouble or 'nothing happens'}": bool(self.trouble) or self.ready_state < _HAVE_METADATA,
+            f"it does not load: {self.trouble or 'nothing happens'}": bool(self.trouble)
+            or self.ready_state < _HAVE_METADATA,
             "it has no title that tells its length": length is None,
             f"it lasts {self.duration_s} s": length is not None
             and (self.duration_s is None or abs(self.duration_s - float(length[1])) > 0.1 * float(length[1])),

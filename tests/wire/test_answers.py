@@ -291,22 +291,33 @@ def streamed(*pieces: str) -> bytes:
     return reader.answer().audio
 
 
-@given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=6))
+@given(st.binary(max_size=300), st.lists(st.integers(0, 10**6), max_size=6))
 def test_padded_pieces_of_any_length_join_as_bytes(sound: bytes, cuts: list[int]) -> None:
-    marks = [0, *sorted(min(cut, len(sound)) for cut in cuts), len(sound)]
+    marks = [0, *sorted(cut % (len(sound) + 1) for cut in cuts), len(sound)]
     pieces = [base64.b64encode(sound[at:to]).decode() for at, to in pairwise(marks)]
 
     assert streamed(*pieces) == sound[: len(sound) - len(sound) % 2]
 
 
-@given(st.binary(max_size=300), st.lists(st.integers(0, 400), max_size=6), st.booleans())
+@given(st.binary(max_size=300), st.lists(st.integers(0, 10**6), max_size=6), st.booleans())
 def test_one_base64_text_cut_anywhere_padded_at_its_end_or_not(sound: bytes, cuts: list[int], padded: bool) -> None:
     text = base64.b64encode(sound).decode()
     text = text if padded else text.rstrip("=")
-    marks = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    marks = [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
     pieces = [text[at:to] for at, to in pairwise(marks)]
 
     assert streamed(*pieces) == sound[: len(sound) - len(sound) % 2]
+
+
+@pytest.mark.parametrize("size", [10, 11, 12])
+@pytest.mark.parametrize("end", ["", "="])
+def test_one_base64_text_in_two_pieces_wherever_it_is_cut(size: int, end: str) -> None:
+    sound = bytes(range(1, size + 1))
+    text = base64.b64encode(sound).decode().rstrip("=")
+    text += end * (-len(text) % 4)
+
+    for cut in range(len(text) + 1):
+        assert streamed(text[:cut], text[cut:]) == sound[: size - size % 2]
 
 
 def test_an_odd_byte_waits_for_its_other_half() -> None:
