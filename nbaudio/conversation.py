@@ -7,7 +7,7 @@ import concurrent.futures
 import os
 import queue
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, overload
 
 from nbaudio import errors
@@ -98,7 +98,7 @@ class Conversation:
         self._keep(exchange, turn, reply)
         return reply
 
-    def stream(self, *parts: Part, aloud: bool = True, **options: Any) -> Iterator[Event]:
+    def stream(self, *parts: Part, aloud: bool = True, **options: Any) -> Generator[Event, None, None]:
         """The answer as it comes: `TextDelta`, `AudioDelta`, at last `Finished` with the `Reply`.
 
         Leaving the loop early ends the request; what had come is kept as a partial turn.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import threading
 import time
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import closing
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -137,14 +138,26 @@ def _deltas(piece: Piece, aloud: bool) -> Iterator[dict[str, Any]]:
 
 async def _events(chunks: Generator[dict[str, Any], None, None]) -> AsyncIterator[bytes]:
     """Server-sent events; what breaks after the start is told inside the stream, as the protocol does."""
+    busy = threading.Lock()
+
+    def step() -> dict[str, Any] | None:
+        with busy:
+            return next(chunks, None)
+
+    def close() -> None:
+        with busy:
+            chunks.close()
+
     try:
-        async for chunk in iterate_in_threadpool(chunks):
+        while (chunk := await run_in_threadpool(step)) is not None:
             yield _event(json.dumps(chunk, separators=(",", ":")))
         yield _event("[DONE]")
     except Exception as error:
         yield _event(json.dumps(Refusal(f"The offline engine failed: {error}", status=500).body()))
     finally:
-        chunks.close()
+        # A client that has gone cancels this while a step may still be running in its thread, and a generator that
+        # runs can't be closed: so it is closed after that step, by somebody who can wait for it.
+        threading.Thread(target=close, name="nbaudio-close", daemon=True).start()
 
 
 def _event(data: str) -> bytes:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from IPython.display import display
 
@@ -61,7 +60,7 @@ def ask(
         if live is None:
             reply = talk.say(*parts, aloud=aloud, **options)
         else:
-            events = cast("Generator[Any, None, None]", talk.stream(*parts, aloud=aloud, **options))
+            events = talk.stream(*parts, aloud=aloud, **options)
             try:
                 for event in events:
                     if isinstance(event, Finished):

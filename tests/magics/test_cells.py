@@ -205,6 +205,28 @@ def test_what_came_of_a_broken_answer_is_shown_above_the_error(kernel: Kernel) -
     assert kernel.prints("print(kept.partial)") == "True\n"
 
 
+@pytest.mark.parametrize("piece", ["TextDelta", "AudioDelta"])
+def test_an_interrupt_while_a_piece_is_being_shown_is_heard(kernel: Kernel, piece: str) -> None:
+    # The interrupt comes in `LiveAnswer.add`, between two waits for the network.
+    kernel.run(f"""
+from nbaudio.magics.live import LiveAnswer
+add = LiveAnswer.add
+def interrupted(self, event):
+    add(self, event)
+    if type(event).__name__ == {piece!r}:
+        raise KeyboardInterrupt
+LiveAnswer.add = interrupted
+""")
+    outputs = kernel.run("%%speak --once -o kept\nHello")
+    kernel.run("LiveAnswer.add = add")
+    assert [output.output_type for output in outputs] == ["display_data", "error"]
+    assert "broke off" in outputs[0].data["text/plain"]
+    assert outputs[1].traceback == [f"Interrupted: {outputs[1].evalue}"]
+    assert outputs[1].evalue.startswith("Stopped; what had come of the answer is kept.")
+    assert kernel.prints("print(kept.partial)") == "True\n"
+    assert shown(kernel.run("%%speak --once\nHello"))
+
+
 def test_the_key_is_in_no_output_and_no_repr(kernel: Kernel) -> None:
     kernel.server.fail_next("bad_key")
     outputs = str(kernel.run("%%speak --once\nHi"))
