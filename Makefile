@@ -21,7 +21,8 @@ test: $(VENV)/.tests-installed
 	@sh tests/ui/install_browser.sh $(BIN)/python
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/ui
+	$(BIN)/python -m pytest tests/ui
 	sh tests/other_interpreters.sh
 
 lint: $(VENV)/.tests-installed

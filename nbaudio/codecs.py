@@ -59,7 +59,6 @@ _BLOCK_FRAMES = 65_536  # libsndfile crashes on Vorbis written in one call of so
 SPEECH_KBIT_S = 32
 """The bit rate of MP3 at which mono speech is good."""
 _UNKNOWN_SIZE = 0xFFFFFFFF
-_UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's count where a file was written to a stream and does not say
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def read_header(data: bytes) -> Header:
         raise ClipError(_unreadable(data), _CAN_READ) from error
     known = {(f.container, f.subtype): name for name, f in FORMATS.items() if name in ("opus", "ogg")}
     name = known.get((info.format, info.subtype), {"WAVEX": "wav"}.get(info.format, info.format.lower()))
-    frames = len(decode(data)[0]) if info.frames == _UNKNOWN_FRAMES else int(info.frames)
+    frames = len(decode(data)[0]) if _is_doubtful(info.frames, data) else int(info.frames)
     return Header(name, info.subtype, int(info.samplerate), int(info.channels), frames)
 
 
@@ -109,7 +108,7 @@ def decode(data: bytes) -> tuple[Samples, int]:
         raise ClipError(_unreadable(data), _CAN_READ) from error
     with file:
         try:
-            if file.frames == _UNKNOWN_FRAMES:
+            if _is_doubtful(file.frames, data):
                 samples = _read_to_the_end(file)
             else:
                 samples = file.read(dtype="float32", always_2d=True)
@@ -119,6 +118,14 @@ def decode(data: bytes) -> tuple[Samples, int]:
                 "Copy or record it again.",
             ) from error
         return samples, int(file.samplerate)
+
+
+def _is_doubtful(frames: int, data: bytes) -> bool:
+    """Whether a header's length is one to count rather than to make room for.
+
+    It is 2**63 - 1 where a file was written to a stream, and anything where one byte of an MP3's header is damaged.
+    """
+    return frames > max(1_000_000, 100 * len(data))
 
 
 def _read_to_the_end(file: Any) -> Samples:

@@ -34,10 +34,10 @@ for which in head tail; do
     [ "$minor" = "$usual" ] && continue
     environment ".venv-3.$minor" "$python" --editable '.[offline]' --group unit
     echo "The unit tests on $("$python" --version):"
-    ".venv-3.$minor/bin/python" -m pytest -q --ignore=tests/ui --ignore=tests/test_notebooks.py --ignore=benchmarks
+    ".venv-3.$minor/bin/python" -m pytest -q -n 2 --dist loadfile --ignore=tests/ui --ignore=tests/test_notebooks.py
 done
 
 environment .venv-base "$(command -v python3)" --editable . --group unit
 echo "The tests that need no offline engine, with the base dependencies only:"
-.venv-base/bin/python -m pytest -q -m "not offline" tests/test_clip.py tests/test_request_errors.py \
+.venv-base/bin/python -m pytest -q -n 2 -m "not offline" tests/test_clip.py tests/test_request_errors.py \
     tests/test_five_ways.py tests/test_base_only.py tests/magics tests/wire tests/display

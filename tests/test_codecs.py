@@ -319,6 +319,15 @@ def test_what_is_no_sound_file_is_named(data: bytes, said: str) -> None:
         assert "WAV, MP3, FLAC, Ogg Vorbis and Opus" in caught.value.next_step
 
 
+def test_a_header_that_promises_days_of_sound_is_not_believed() -> None:
+    data = bytearray(codecs.encode(voice(duration_s=0.2), 24_000, "mp3"))
+    assert data[13:17] == b"Xing"
+    data[21:25] = b"\x01\x00\x00\x00"  # how many frames of 576 samples there are: 112 hours, or 36 GiB
+
+    assert codecs.read_header(bytes(data)).frames < 24_000
+    assert len(codecs.decode(bytes(data))[0]) < 24_000
+
+
 def test_a_file_cut_short_says_so() -> None:
     data = codecs.encode(voice(duration_s=2), 24_000, "flac")
 

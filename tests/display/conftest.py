@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +51,7 @@ class FrontEnd:
 def front_end() -> Iterator[FrontEnd]:
     """JupyterLab's own treatment of outputs."""
     node, npm = _node()
-    if not UNPACKED.is_dir():
+    if not _is_installed():
         _install(npm)
     with subprocess.Popen(
         [*node, "run.mjs"], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
@@ -71,21 +72,42 @@ def _node() -> tuple[list[str], list[str]]:
 
 
 def _install(npm: list[str]) -> None:
-    def run(*arguments: str) -> None:
-        subprocess.run([*npm, *arguments, "--silent"], cwd=FOLDER, check=True, timeout=240, stdout=subprocess.DEVNULL)
+    # In a folder of its own, and put in place whole: two test processes may do this at once, and one may be broken off.
+    with tempfile.TemporaryDirectory(prefix=".install-", dir=FOLDER) as scratch:
+        here = Path(scratch)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(FOLDER / name, here)
 
-    run("ci", "--ignore-scripts", "--no-audit", "--no-fund")
-    partial = UNPACKED.with_suffix(".partial")  # what is broken off must not pass for the whole
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    for wanted in json.loads((FOLDER / "package.json").read_text())["unpacked"]:
-        run("pack", wanted["package"], "--pack-destination", str(partial))
-        (archive,) = partial.glob("*.tgz")
-        digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-        assert f"sha512-{digest}" == wanted["integrity"], f"{wanted['package']} is not what it was"
-        with tarfile.open(archive) as packed:
-            module = packed.extractfile(f"package/{wanted['file']}")
-            assert module is not None
-            (partial / Path(wanted["file"]).with_suffix(".mjs").name).write_bytes(module.read())
-        archive.unlink()
-    partial.rename(UNPACKED)
+        def run(*arguments: str) -> None:
+            subprocess.run([*npm, *arguments, "--silent"], cwd=here, check=True, timeout=240, stdout=subprocess.DEVNULL)
+
+        run("ci", "--ignore-scripts", "--no-audit", "--no-fund")
+        unpacked = here / UNPACKED.relative_to(FOLDER)
+        unpacked.mkdir()
+        for wanted in json.loads((here / "package.json").read_text())["unpacked"]:
+            run("pack", wanted["package"])
+            (archive,) = here.glob("*.tgz")
+            digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+            assert f"sha512-{digest}" == wanted["integrity"], f"{wanted['package']} is not what it was"
+            with tarfile.open(archive) as packed:
+                module = packed.extractfile(f"package/{wanted['file']}")
+                assert module is not None
+                (unpacked / Path(wanted["file"]).with_suffix(".mjs").name).write_bytes(module.read())
+            archive.unlink()
+        (unpacked / "versions").write_text(_versions())
+        if UNPACKED.is_dir() and not _is_installed():
+            shutil.rmtree(FOLDER / "node_modules")  # of other versions
+        try:
+            (here / "node_modules").rename(FOLDER / "node_modules")
+        except OSError:
+            if not _is_installed():  # by the other process
+                raise
+
+
+def _versions() -> str:
+    return "".join((FOLDER / name).read_text() for name in ("package.json", "package-lock.json"))
+
+
+def _is_installed() -> bool:
+    noted = UNPACKED / "versions"
+    return noted.is_file() and noted.read_text() == _versions()
