@@ -6,23 +6,13 @@ import asyncio
 import signal
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
-from openai_server import Gate, OpenAIServer, Scripted, serve
+from openai_server import Gate, OpenAIServer, Scripted
 
 import nbaudio as nba
 from nbaudio import errors
 from nbaudio.wire.answers import AnswerReader
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
-    with serve() as running:
-        monkeypatch.setenv("OPENAI_BASE_URL", running.base_url)
-        monkeypatch.setenv("OPENAI_API_KEY", running.api_key)
-        monkeypatch.setenv("NBAUDIO_DIALECT", "openai")
-        yield running
 
 
 @pytest.fixture

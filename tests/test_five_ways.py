@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import jiwer
 import numpy as np
 import pytest
-from openai_server import OpenAIServer, serve
+from openai_server import OpenAIServer
 
 import nbaudio as nba
 from nbaudio.settings import Backend
@@ -17,15 +17,6 @@ QUESTION = Path(__file__).parents[1] / "notebooks" / "question.wav"
 GOOD_NEWS = Path(__file__).parents[1] / "notebooks" / "good_news.mp3"
 
 Ask = Callable[..., nba.Reply]
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
-    with serve() as running:
-        monkeypatch.setenv("OPENAI_BASE_URL", running.base_url)
-        monkeypatch.setenv("OPENAI_API_KEY", running.api_key)
-        monkeypatch.setenv("NBAUDIO_DIALECT", "openai")
-        yield running
 
 
 @pytest.fixture

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import socket
 import traceback
-from collections.abc import Iterator
 
 import pytest
-from openai_server import OpenAIServer, Scripted, serve
+from openai_server import OpenAIServer, Scripted
 
 import nbaudio as nba
 from nbaudio import errors
 
 FAST = {"retry-after-ms": "1"}
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
-    with serve() as running:
-        monkeypatch.setenv("OPENAI_BASE_URL", running.base_url)
-        monkeypatch.setenv("OPENAI_API_KEY", running.api_key)
-        yield running
 
 
 def failing(kind: type[errors.NbaudioError], *parts: object, **options: object) -> str:

@@ -99,7 +99,7 @@ class Client:
     def _json(self, text: str | bytes) -> Any:
         try:
             return json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise errors.BadReply(
                 f"The answer of {self._backend.name} is not JSON.",
                 f"Is {self._backend.base_url} the address of an OpenAI-compatible API, up to and with /v1?",
