@@ -22,6 +22,9 @@ from sybil.integration import pytest as sybil_in_pytest
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 from sybil.parsers.rest import DocTestParser
 
+# IPython warns when another virtual environment is active than the one it runs in, and warnings are errors here.
+os.environ.pop("VIRTUAL_ENV", None)
+
 _KEPT = ("NBAUDIO_WEIGHTS", "NBAUDIO_WEIGHTS_SOURCES")  # where the weights lie is a matter of the machine
 
 # Two slow cores shared with other work say nothing about the code: pytest's own timeout is the limit.
