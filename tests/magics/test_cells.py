@@ -39,6 +39,10 @@ class Kernel:
         assert line == f"{output.ename}: {output.evalue}"
         return str(line)
 
+    def saved(self) -> str:
+        """The notebook as a file."""
+        return str(nbformat.writes(self._client.nb))
+
     def prints(self, source: str) -> str:
         return "".join(output.text for output in self.run(source) if output.output_type == "stream")
 
@@ -84,6 +88,29 @@ def test_a_speaking_cell_shows_a_player_and_its_words(kernel: Kernel) -> None:
     body = kernel.server.requests[-1].body
     assert body["messages"][-1] == {"role": "user", "content": "Is a golden retriever a good family dog?"}
     assert body["audio"]["voice"] == "coral"
+
+
+FIVE_WAYS = {
+    "text to text and audio": ("%%speak", "Is it loyal?", ["text"], True),
+    "audio to text and audio": ("%%listen --aloud question.wav", "", ["input_audio"], True),
+    "audio to text": ("%%listen question.wav", "", ["input_audio"], False),
+    "text and audio to text and audio": ("%%listen --aloud question.wav", "Hm?", ["text", "input_audio"], True),
+    "text and audio to text": ("%%listen question.wav", "Hm?", ["text", "input_audio"], False),
+}
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("way", FIVE_WAYS)
+def test_the_five_ways_in_and_out(kernel: Kernel, way: str, stream: bool) -> None:
+    magic, text, kinds, aloud = FIVE_WAYS[way]
+    data = shown(kernel.run(f"{magic} --once {'--stream' if stream else '--no-stream'}\n{text}"))
+    assert data["text/plain"].startswith("Yes, they are loyal and gentle.")
+    assert ("<audio" in data["text/html"]) is aloud
+    body = kernel.server.requests[-1].body
+    content = body["messages"][-1]["content"]
+    assert (["text"] if isinstance(content, str) else [part["type"] for part in content]) == kinds
+    assert ("audio" in body["modalities"]) is aloud
+    assert bool(body.get("stream")) is stream
 
 
 def test_results_are_objects_with_names(kernel: Kernel) -> None:
@@ -235,3 +262,12 @@ def test_the_key_is_in_no_output_and_no_repr(kernel: Kernel) -> None:
     outputs += str(kernel.run("%nbaudio"))
     assert KEY not in outputs
     assert "sk-proj-" not in outputs
+
+
+def test_the_key_is_in_no_saved_notebook(kernel: Kernel) -> None:
+    kernel.server.fail_next("bad_key")
+    kernel.run("%%speak --once\nHi")
+    saved = kernel.saved()
+    assert "AuthenticationFailed" in saved
+    assert KEY not in saved
+    assert "sk-proj-" not in saved
