@@ -144,7 +144,10 @@ class Answerer:
         if not asked.aloud:
             tally.output_text_tokens += min(left, _tokens(sentence))
             return Piece(tally.say(sentence))
-        samples = self._engine.speaker.speak(speakable(sentence), asked.voice)
+        aloud = speakable(sentence)
+        if aloud[-1:].isalnum():
+            aloud += ","  # the first piece of a sentence that goes on: the voice must not fall as at its end
+        samples = self._engine.speaker.speak(aloud, asked.voice)
         words, sound = _tokens(sentence), math.ceil(len(samples) / SPEAKING_RATE * _TOKENS_SPOKEN)
         if words + sound > left:
             # Sound and words are cut where the tokens end, in the middle of a word if need be, as OpenAI does.

@@ -22,7 +22,9 @@ _FIRST_CHARACTERS = 25  # a shorter first piece would be over before the next on
 _FIRST_WORDS = 5
 
 _CLOSERS = "\"'”’»)\\]}*_"
-_CLAUSE = rf"[,;:][{_CLOSERS}]*(?=\s)|—+(?=\s|\w)|(?<=\s)(?:–|--?)(?=\s)"
+# Before these words a speaker may take breath, where no mark says so.
+_JOINTS = "and|because|but|if|or|so|that|when|where|which|while|who"
+_CLAUSE = rf"[,;:][{_CLOSERS}]*(?=\s)|—+(?=\s|\w)|(?<=\s)(?:–|--?)(?=\s)|(?<=\w)(?=\s(?:{_JOINTS})\s)"
 _CANDIDATE = re.compile(
     rf"(?P<wide>[。！？]+[{_CLOSERS}」』）]*)"
     rf"|(?P<end>[.!?…]+[{_CLOSERS}]*)"
@@ -85,7 +87,7 @@ def _next_cut(text: str, eager: bool) -> int | None:
             break
         visible = _VISIBLE.search(text, end)
         following = visible[0] if visible else ""
-        if mark["clause"]:
+        if mark["clause"] is not None:
             if eager and _opens_well(text[:end]):
                 return end
         elif end == len(text):
@@ -116,9 +118,10 @@ class SentenceFeed:
     Parameters
     ----------
     eager : bool
-        Let the first piece end already at a comma, semicolon, colon or dash, once it has 25 characters and 5
-        words. Speech then starts about a sentence sooner, and a pause falls where the text has one anyway. Later
-        pieces don't need it: while one is heard the next is made, and whole sentences get the better melody.
+        Let the first piece end already at a comma, semicolon, colon or dash, or before a word like "because", once
+        it has 25 characters and 5 words. Speech then starts about a sentence sooner, and the pause falls where a
+        speaker may make one. Later pieces don't need it: while one is heard the next is made, and whole sentences
+        get the better melody.
 
     Examples
     --------
