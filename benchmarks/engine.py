@@ -11,7 +11,6 @@ import argparse
 import statistics
 import time
 
-import numpy as np
 import psutil
 
 import nbaudio as nba
@@ -23,42 +22,55 @@ QUESTIONS = [
     "Can you explain to me in simple words what a volcano really is?",
     "What should I think about before I get a cat for my small flat?",
     "Please tell me, why do plants need so much sunlight to grow?",
+    "How long should I boil an egg if I want the middle to be soft?",
+    "Where do penguins live in the wild, and what do they like to eat?",
+    "Please explain how a bicycle stays upright when it is moving.",
+    "What would be a good name for a small blue fishing boat, do you think?",
+    "Who was the first person to walk on the moon, and in which year?",
+    "I would like to know how bread becomes so soft inside the oven.",
+    "What is the best way to learn to play the piano as an adult?",
+    "Can you tell me why the leaves of the trees turn red in autumn?",
+    "How do I take good care of a tomato plant on my balcony?",
+    "What happens inside a battery when I charge it over the night?",
+    "Why does the ocean taste of salt when the rivers do not?",
+    "What could I cook tonight with rice, two eggs and some spinach?",
+    "Please describe in a few words how a rainbow comes to be.",
+    "How can I fall asleep more easily when the street is noisy?",
+    "What is the difference between a frog and a toad, please?",
 ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--times", type=int, default=4, help="rounds of all questions (%(default)s)")
-    times = parser.parse_args().times
+    parser.add_argument("--questions", type=int, default=len(QUESTIONS), help="how many (%(default)s)")
+    questions = QUESTIONS[: parser.parse_args().questions]
     nba.NbAudio.instance().backend = "offline"
     parts = engine()
-    clips = [nba.Clip(parts.speaker.speak(text, "nova"), 24_000) for text in QUESTIONS]
-    nba.Conversation().say(clips[0])  # loads and warms every part
+    clips = [nba.Clip(parts.speaker.speak(text, "nova"), 24_000) for text in questions]
+    nba.Conversation().say(nba.Clip(parts.speaker.speak("Good morning, how are you?", "nova"), 24_000))  # loads all
 
     hearing, speaking, first = [], [], []
-    for round_ in range(times):
-        for text, clip in zip(QUESTIONS, clips, strict=True):
-            samples = clip.resample(16_000).samples[:, 0]
-            start = time.perf_counter()
-            parts.listener.hear(samples)
-            hearing.append((time.perf_counter() - start) / clip.duration_s)
+    for clip in clips:  # each is asked once: a question asked again would be half remembered
+        stream = nba.Conversation().stream(clip)
+        start = time.perf_counter()
+        heard_first = 0.0
+        for event in stream:  # to its end: an abandoned answer would still be at work in the next measurement
+            if isinstance(event, nba.AudioDelta) and not heard_first:
+                heard_first = time.perf_counter() - start
+        first.append(heard_first)
 
-            start = time.perf_counter()
-            sound = parts.speaker.speak(text, "alloy")
-            speaking.append((time.perf_counter() - start) / (len(sound) / 24_000))
+    for text, clip in zip(questions, clips, strict=True):
+        samples = clip.resample(16_000).samples[:, 0]
+        start = time.perf_counter()
+        parts.listener.hear(samples)
+        hearing.append((time.perf_counter() - start) / clip.duration_s)
 
-            # The engine remembers what it heard: a hardly audible offset makes it a recording that is new to it.
-            new = nba.Clip(clip.samples + np.float32(1e-4 * (round_ + 1)), clip.sample_rate)
-            stream = nba.Conversation().stream(new)
-            start = time.perf_counter()
-            heard_first = 0.0
-            for event in stream:  # to its end: an abandoned answer would still be at work in the next measurement
-                if isinstance(event, nba.AudioDelta) and not heard_first:
-                    heard_first = time.perf_counter() - start
-            first.append(heard_first)
+        start = time.perf_counter()
+        sound = parts.speaker.speak(text, "alloy")
+        speaking.append((time.perf_counter() - start) / (len(sound) / 24_000))
 
-    durations = ", ".join(f"{clip.duration_s:.1f}" for clip in clips)
-    print(f"questions of {durations} s; {len(first)} requests, one thread for each part")
+    seconds = [clip.duration_s for clip in clips]
+    print(f"{len(first)} spoken questions of {min(seconds):.1f} to {max(seconds):.1f} s, one thread for each part")
     print(f"first audio of the reply   {statistics.median(first):.3f} s at the median, {max(first):.3f} s at most")
     print(f"hearing, real-time factor  {statistics.median(hearing):.3f} at the median")
     print(f"speaking, real-time factor {statistics.median(speaking):.4f} at the median")

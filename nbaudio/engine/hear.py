@@ -6,10 +6,10 @@ is dropped.
 
 Whisper looks at windows of 30 s, and faster-whisper fills them up with silence. Its encoder takes a shorter window
 as well, at a cost that falls with the length. But with too little silence behind the speech Whisper takes up the
-sentence again from the start ("Thank you. Thank you."). Measured once on 44 clips in 4 voices, tiny.en, on a busy
-machine, in one pass and processor seconds a clip: 30 s window 0.88 s, 0.9 % word errors; 1 s of silence 0.45 s, 29
-%; 4 s 0.24 s, 0.2 %; 6 s 0.25 s, 0 %. The 5 s used here, with the second look below, gave 0 % in a later run. What
-still comes twice is listened to again in the whole window.
+sentence again from the start ("Thank you. Thank you."), often until its tokens end. Nobody speaks that fast, so an
+answer that does not end is cut to what it repeats; what comes just twice may have been said twice, and is listened to
+again with more silence, and at last in the whole window. `benchmarks/hearing.py` measures words wrong and time by the
+silence behind.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SAMPLE_RATE", "Listener"]
+__all__ = ["SAMPLE_RATE", "Listener", "speech"]
 
 SAMPLE_RATE = 16_000
 """Hz that `Listener.hear` takes, as Whisper does."""
@@ -33,9 +33,11 @@ _NO_SPEECH, _LOG_PROBABILITY, _COMPRESSION = 0.6, -1.0, 2.4
 _BEFORE_S, _AFTER_S = 0.1, 0.2  # kept around the speech: a first or last sound is easily missed
 _PAUSE_MS = 250  # where longer speech may be cut
 _LONGEST_SPEECH_S = 14.0  # in one window; with 22 s the small model skipped whole sentences
-_SHORTEST_WINDOW_S, _ROOM_S = 8.0, 5.0
+_SHORTEST_WINDOW_S = 8.0
+_ROOMS_S = (5.0, 11.0)  # silence behind the speech, at the first look and at the second
 _FRAMES_A_SECOND = 100  # of Whisper's spectrum
-_MOST_TOKENS = 220  # Whisper's own limit for a window is 224
+_MOST_TOKENS = 224  # Whisper's own limit for a window
+_TOKENS_A_SECOND = 12  # nobody speaks faster: what is longer is a sentence taken up again
 
 
 class Listener:
@@ -67,28 +69,37 @@ class Listener:
         samples : float32, shape (frames,), full scale ±1.0, at `SAMPLE_RATE`
         """
         with self._lock:
-            said = [self._window(speech) for speech in _speech(samples)]
+            said = [self._window(speech) for speech in speech(samples)]
         return " ".join(text for text in said if any(character.isalnum() for character in text))
 
     def _window(self, speech: NDArray[np.float32]) -> str:
         """The words of one stretch of speech."""
-        heard = self._short(speech)
+        looks = (self.look(speech, room_s) for room_s in _ROOMS_S)
+        heard = next((text for text in looks if text is not None), None)
         if heard is None:
             heard = self._with_all_means(speech)
         return heard[:1].upper() + heard[1:]  # the small model sometimes begins a sentence without its capital
 
-    def _short(self, speech: NDArray[np.float32]) -> str | None:
+    def look(self, speech: NDArray[np.float32], room_s: float) -> str | None:
         """The words, from a window that fits; None where Whisper is unsure of them."""
         duration_s = speech.size / SAMPLE_RATE
-        frames = int(max(_SHORTEST_WINDOW_S, duration_s + _ROOM_S) * _FRAMES_A_SECOND)
+        frames = int(max(_SHORTEST_WINDOW_S, duration_s + room_s) * _FRAMES_A_SECOND)
+        most_tokens = min(_MOST_TOKENS, 16 + int(duration_s * _TOKENS_A_SECOND))
         spectrum = self._whisper.feature_extractor(speech)[:, :frames]
         # Silence in the spectrum is its lowest value, as in the 30 s that Whisper was trained on.
         quiet = np.full((spectrum.shape[0], frames - spectrum.shape[1]), spectrum.min(), spectrum.dtype)
         seen = self._whisper.encode(np.ascontiguousarray(np.concatenate([spectrum, quiet], axis=1)))
         result: Any = self._whisper.model.generate(
-            seen, [self._prompt], beam_size=1, max_length=_MOST_TOKENS, return_scores=True, return_no_speech_prob=True
+            seen,
+            [self._prompt],
+            beam_size=1,
+            max_length=2 * most_tokens,  # CTranslate2 gives half of it to the answer, half to the prompt (whisper.cc)
+            return_scores=True,
+            return_no_speech_prob=True,
         )[0]
         text = self._tokenizer.decode(result.sequences_ids[0]).strip()
+        if len(result.sequences_ids[0]) >= most_tokens:  # more than can be said in this time
+            return _once(text)
         unsure = result.scores[0] < _LOG_PROBABILITY
         if unsure and result.no_speech_prob > _NO_SPEECH:
             return ""
@@ -114,7 +125,7 @@ class Listener:
         return " ".join(kept)
 
 
-def _speech(samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+def speech(samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """The stretches in which somebody speaks, with their pauses, each short enough for one window."""
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
@@ -142,6 +153,17 @@ def _repeats_itself(text: str) -> bool:
     words = ["".join(filter(str.isalnum, word)) for word in text.lower().split()]
     shortest = 1 if len(words) == 2 else 2
     return any(words[-size:] == words[-2 * size : -size] for size in range(shortest, len(words) // 2 + 1))
+
+
+def _once(text: str) -> str | None:
+    """The words that a text repeats until it is cut off; None where it does not."""
+    written = text.split()
+    words = ["".join(filter(str.isalnum, word)) for word in text.lower().split()]
+    words.pop()  # may be cut in the middle
+    for size in range(1, len(words) // 2 + 1):
+        if words[size:] == words[:-size]:
+            return " ".join(written[:size])
+    return None
 
 
 def _compression(text: str) -> float:

@@ -64,7 +64,11 @@ class Engine:
             return self._speaker
 
 
-@cache
 def engine(brain: str = "") -> Engine:
     """The engine of this process with this brain."""
+    return _engine(brain)  # `engine()` and `engine("")` are two keys of one `cache`: that would be two engines
+
+
+@cache
+def _engine(brain: str) -> Engine:
     return Engine(brain)

@@ -18,8 +18,8 @@ __all__ = ["LONGEST", "SentenceFeed", "pieces"]
 LONGEST = 300
 """Most characters in a piece. The voice's model takes time that grows with the square of a piece's length."""
 
-_FIRST_CHARACTERS = 25  # a shorter first piece would be over before the next one is ready
-_FIRST_WORDS = 5
+_FIRST_CHARACTERS = 18  # a shorter first piece would be over before the next one is ready
+_FIRST_WORDS = 4
 
 _CLOSERS = "\"'”’»)\\]}*_"
 # Before these words a speaker may take breath, where no mark says so.
@@ -119,7 +119,7 @@ class SentenceFeed:
     ----------
     eager : bool
         Let the first piece end already at a comma, semicolon, colon or dash, or before a word like "because", once
-        it has 25 characters and 5 words. Speech then starts about a sentence sooner, and the pause falls where a
+        it has 18 characters and 4 words. Speech then starts about a sentence sooner, and the pause falls where a
         speaker may make one. Later pieces don't need it: while one is heard the next is made, and whole sentences
         get the better melody.
 
