@@ -60,7 +60,8 @@ def test_a_sentence_that_whisper_takes_up_again_and_again_is_written_once() -> N
     question = "Please tell me, why do plants need so much sunlight to grow?"
     [stretch] = speech(spoken(question))
     heard = listener().look(stretch, 3.0)
-    assert heard is not None and word_errors(question, heard) == 0
+    assert heard is not None
+    assert word_errors(question, heard) == 0
 
 
 def test_long_speech_is_cut_at_its_pauses_and_nothing_is_lost() -> None:
