@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nbaudio.captions import Captions
     from nbaudio.clip import Clip
     from nbaudio.conversation import Conversation, chat
     from nbaudio.errors import NbaudioError
@@ -23,16 +24,21 @@ if TYPE_CHECKING:
     from nbaudio.settings import NbAudio
     from nbaudio.turns import Reply, Turn
     from nbaudio.usage import Usage
+    from nbaudio.widgets.player import Player
+    from nbaudio.widgets.recorder import Recorder
     from nbaudio.wire.answers import AudioDelta, TextDelta
 
 __version__ = "0.1.0"
 __all__ = [
     "AudioDelta",
+    "Captions",
     "Clip",
     "Conversation",
     "Finished",
     "NbAudio",
     "NbaudioError",
+    "Player",
+    "Recorder",
     "Reply",
     "TextDelta",
     "Turn",
@@ -44,11 +50,14 @@ __all__ = [
 # Where each public name lives. It is imported when it is first used, so that `import nbaudio` costs next to nothing.
 _HOMES = {
     "AudioDelta": "nbaudio.wire.answers",
+    "Captions": "nbaudio.captions",
     "Clip": "nbaudio.clip",
     "Conversation": "nbaudio.conversation",
     "Finished": "nbaudio.exchange",
     "NbAudio": "nbaudio.settings",
     "NbaudioError": "nbaudio.errors",
+    "Player": "nbaudio.widgets.player",
+    "Recorder": "nbaudio.widgets.recorder",
     "Reply": "nbaudio.turns",
     "TextDelta": "nbaudio.wire.answers",
     "Turn": "nbaudio.turns",
@@ -76,7 +85,7 @@ def __dir__() -> list[str]:
 def load_ipython_extension(shell: Any) -> None:
     """Bring the magics into a notebook: ``%load_ext nbaudio``."""
     from nbaudio.magics.cells import NbAudioMagics
-    from nbaudio.magics.transform import fill_empty_body, keep_question_marks
+    from nbaudio.magics.transform import await_recordings, fill_empty_body, keep_question_marks
     from nbaudio.settings import NbAudio
 
     options = NbAudio.instance(parent=shell)
@@ -85,6 +94,7 @@ def load_ipython_extension(shell: Any) -> None:
     for transforms, ours in (
         (shell.input_transformers_cleanup, keep_question_marks),
         (shell.input_transformers_post, fill_empty_body),
+        (shell.input_transformers_post, await_recordings),
     ):
         if ours not in transforms:
             transforms.append(ours)

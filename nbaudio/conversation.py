@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import os
 import queue
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from typing import Any, overload
 
 from nbaudio import errors
@@ -117,6 +118,26 @@ class Conversation:
             raise self._interrupted(exchange, turn, future) from None
         yield Finished(self._settle(exchange, turn, future, future.result))
 
+    async def astream(self, *parts: Part, aloud: bool = True, **options: Any) -> AsyncGenerator[Event, None]:
+        """As `stream`, awaited; a cancelled task keeps what had come as a partial turn too."""
+        exchange, turn = self._exchange(parts, aloud, {"stream": True, **options})
+        here = asyncio.get_running_loop()
+        arrived: asyncio.Queue[Event | None] = asyncio.Queue()
+
+        def put(event: Event | None) -> None:
+            with contextlib.suppress(RuntimeError):  # nobody waits any more: the loop is closed
+                here.call_soon_threadsafe(arrived.put_nowait, event)
+
+        future = loop.start(exchange.run, put)
+        future.add_done_callback(lambda _: put(None))
+        try:
+            while (event := await arrived.get()) is not None:
+                yield event
+        except (GeneratorExit, asyncio.CancelledError):
+            self._stop(exchange, turn, future)
+            raise
+        yield Finished(self._settle(exchange, turn, future, future.result))
+
     def _exchange(self, parts: tuple[Part, ...], aloud: bool, options: dict[str, Any]) -> tuple[Exchange, Turn]:
         turn = _turn(parts)
         chosen = settings()
@@ -159,14 +180,7 @@ class Conversation:
     def _interrupted(
         self, exchange: Exchange, turn: Turn, future: concurrent.futures.Future[Reply]
     ) -> errors.Interrupted:
-        partial = self._stop(exchange, turn, future)
-        if partial is None:
-            return errors.Interrupted("Stopped before an answer came.", "The conversation is as it was.")
-        error = errors.Interrupted(
-            "Stopped; what had come of the answer is kept.", "It is the last turn, and it plays."
-        )
-        error.partial = partial
-        return error
+        return stopped(self._stop(exchange, turn, future))
 
     def _stop(self, exchange: Exchange, turn: Turn, future: concurrent.futures.Future[Reply]) -> Reply | None:
         future.cancel()
@@ -198,6 +212,15 @@ class Conversation:
 
     def __repr__(self) -> str:
         return f"Conversation({len(self)} turn{'' if len(self) == 1 else 's'})"
+
+
+def stopped(partial: Reply | None) -> errors.Interrupted:
+    """The error that tells the person of their own interrupt, and what is left of the answer."""
+    if partial is None:
+        return errors.Interrupted("Stopped before an answer came.", "The conversation is as it was.")
+    error = errors.Interrupted("Stopped; what had come of the answer is kept.", "It is the last turn, and it plays.")
+    error.partial = partial
+    return error
 
 
 _STOPPING_S = 0.3  # a request ends within milliseconds; whoever stops it is not kept longer than this

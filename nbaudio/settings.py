@@ -74,6 +74,12 @@ class NbAudio(SingletonConfigurable):
     stream = Bool(True, help="Ask the server for the answer piece by piece, and show words as they come.").tag(
         config=True
     )
+    play = Enum(
+        ["queue", "auto", "click"],
+        "queue",
+        help="When a spoken answer sounds. queue: as it comes, after what sounds already; auto: as it comes, and what "
+        "sounds already is paused; click: when you ask for it.",
+    ).tag(config=True)
     audio_format = Enum(
         ["wav", "mp3", "flac", "opus", "pcm16"], "wav", help="How sound comes when it is not streamed."
     ).tag(config=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
+from nbaudio.captions import Captions, PhraseTimer
 from nbaudio.clip import Clip
 from nbaudio.display.reply import ReplyView, reply_html, reply_markdown, reply_plain
 from nbaudio.errors import ClipError
@@ -61,6 +63,8 @@ class Reply(Turn):
     note: str = ""
     offline: bool = False
     tool_calls: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
+    marks: tuple[tuple[int, int], ...] = field(default=(), repr=False)
+    """In which order words and sound came, as in `nbaudio.wire.answers.Answer`."""
 
     @classmethod
     def from_answer(cls, answer: Answer, *, aloud: bool, whole: bool, offline: bool, **known: Any) -> Reply:
@@ -96,29 +100,72 @@ class Reply(Turn):
             finish_reason=answer.finish_reason,
             refusal=answer.refusal,
             tool_calls=answer.tool_calls,
+            marks=answer.marks,
             partial=not whole,
             offline=offline,
             note=unreadable or _note(answer, aloud=aloud, silent=clip is None, whole=whole),
             **known,
         )
 
+    @cached_property
+    def captions(self) -> Captions:
+        """Its words with the times at which they sound, as WebVTT and SRT too; empty without words or without sound.
+
+        The offline engine knows when each sentence begins, where it is streamed. Else the times are an estimate: by the
+        order in which words and sound came, by the length of the words, and by the pauses in the sound. See
+        ``docs/captions.md`` for how far off they are.
+        """
+        clip = self.clip
+        if clip is None or not self.text.strip():
+            return Captions()
+        from nbaudio.alignment import aligned
+
+        timer = PhraseTimer(clip.sample_rate, exact=self.offline and bool(self.marks))
+        timer.take(self.text, self.marks or [(len(self.text), 0), (len(self.text), clip.frames)])
+        # Of an answer that was cut the words may have run ahead of the sound.
+        cut = self.partial or (self.finish_reason in ("length", "content_filter") and not self.offline)
+        return aligned(timer, clip.mono().samples[:, 0], over=not cut)
+
     def __repr__(self) -> str:
         words = self.text if len(self.text) <= 60 else self.text[:57] + "..."
         sound = f", {self.clip.duration_s:.1f} s" if self.clip else ""
         return f"Reply({words!r}{sound}{', partial' if self.partial else ''})"
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def show_once_with(self, bundle: Mapping[str, Any] | None = None, *, live: str = "") -> None:
+        """Change what is shown the next time, and only then.
+
+        Parameters
+        ----------
+        bundle : mapping, optional
+            MIME types and what to show instead of its own.
+        live : str
+            The key of the player that it was heard with, which takes the place of the static one in a living page.
+        """
+        self.__dict__["_once"] = (dict(bundle or {}), live)  # no field: it is no part of what was said
+
+    @property
+    def notes(self) -> list[str]:
+        """Every line that a reader should know beside the words."""
+        return ReplyView(words=self.text, note=self.note, offline=self.offline).notes
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         from nbaudio.settings import settings
 
         clip = self.clip
+        instead, live = self.__dict__.pop("_once", ({}, ""))
         view = ReplyView(
             words=self.text,
             sound=clip.embed(settings().embed_budget_kb * 1000) if clip else None,
             note=self.note,
             offline=self.offline,
             details=self._details(),
+            live=live,
         )
-        return {"text/plain": reply_plain(view), "text/html": reply_html(view), "text/markdown": reply_markdown(view)}
+        own = {"text/plain": reply_plain(view), "text/html": reply_html(view), "text/markdown": reply_markdown(view)}
+        return {**own, **instead}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_once"}
 
     def _details(self) -> dict[str, str]:
         usage = self.usage

@@ -21,8 +21,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS = (
     ("errors",),
-    ("usage", "captions", "wire", "interpolate", "speakable", "tools", "display", "codecs"),
-    ("settings", "sources", "clip"),
+    ("usage", "subtitles", "phrasing", "captions", "wire", "interpolate", "speakable", "tools", "display", "codecs"),
+    ("settings", "sources", "clip", "pauses", "alignment"),
     ("engine",),
     ("backends",),
     ("turns", "exchange", "conversation", "history", "batch", "doctor", "demo"),
@@ -33,6 +33,8 @@ OUTSIDE = {
     "codecs": {"numpy", "soundfile", "soxr"},
     "sources": {"numpy"},
     "clip": {"numpy"},
+    "pauses": {"numpy"},
+    "alignment": {"numpy"},
     "settings": {"traitlets", "tomllib", "tomli"},  # tomllib is in the standard library from 3.11
     "engine": {
         "numpy", "soxr", "onnxruntime", "faster_whisper", "hibari", "xllamacpp", "starlette", "anyio", "tqdm",
@@ -40,7 +42,7 @@ OUTSIDE = {
     },
     "backends": {"httpx", "anyio"},
     "demo": {"nbclient", "nbconvert", "nbformat", "tqdm"},
-    "widgets": {"anywidget", "traitlets"},
+    "widgets": {"anywidget", "traitlets", "numpy", "sounddevice", "IPython", "platformdirs"},
     "magics": {"IPython", "traitlets"},
 }  # fmt: skip
 PLACE = {room: (level, place) for level, rooms in enumerate(LEVELS) for place, room in enumerate(rooms)}

@@ -15,6 +15,7 @@ import nbaudio
 
 PUBLIC = [
     "AudioDelta",
+    "Captions",
     "Clip",
     "Conversation",
     "Finished",

@@ -16,6 +16,7 @@ from nbaudio.backends.retry import wait_s
 from nbaudio.settings import Backend, NbAudio
 from nbaudio.wire.answers import AnswerReader, AudioDelta, TextDelta
 from nbaudio.wire.errors import error_from_response, error_from_stream, is_retryable
+from nbaudio.wire.requests import Inline, serialized
 from nbaudio.wire.sse import SseDecoder
 
 __all__ = ["Client", "client_for"]
@@ -53,8 +54,7 @@ class Client:
             In one of its kinds. A request is sent again only until an answer has begun: later would bill and
             speak twice.
         """
-        content = json.dumps(body, separators=(",", ":")).encode()
-        async with self._open(content) as response:
+        async with self._open(body) as response:
             try:
                 # Branch on what came, not on what was asked for: some servers ignore `stream`.
                 if response.headers.get("content-type", "").startswith("text/event-stream"):
@@ -106,13 +106,13 @@ class Client:
             ) from error
 
     @asynccontextmanager
-    async def _open(self, content: bytes) -> AsyncIterator[httpx.Response]:
+    async def _open(self, body: Mapping[str, Any]) -> AsyncIterator[httpx.Response]:
         """The response once its status is good, after as many tries as the rules allow."""
+        length, parts = serialized(body)
+        headers = {"content-type": "application/json", "content-length": str(length)}
         for attempt in range(self._retries + 1):
             last = attempt == self._retries
-            request = self._http.build_request(
-                "POST", "chat/completions", content=content, headers={"content-type": "application/json"}
-            )
+            request = self._http.build_request("POST", "chat/completions", content=_bytes_of(parts), headers=headers)
             try:
                 response = await self._http.send(request, stream=True)
             except httpx.HTTPError as error:
@@ -125,13 +125,13 @@ class Client:
                 if response.status_code < 400:
                     yield response
                     return
-                body = await response.aread()
+                said = await response.aread()
                 pause = wait_s(attempt, response.headers)
-                if last or pause is None or not is_retryable(response.status_code, body, response.headers):
+                if last or pause is None or not is_retryable(response.status_code, said, response.headers):
                     raise error_from_response(
                         response.status_code,
                         response.headers,
-                        body,
+                        said,
                         server=self._backend.name,
                         key_from=self._backend.key_from,
                     )
@@ -179,6 +179,15 @@ def _offline_transport(options: NbAudio) -> httpx.AsyncBaseTransport:
     from nbaudio.engine.parts import engine
 
     return AsgiTransport(create_app(engine(options.brain)))
+
+
+async def _bytes_of(parts: list[bytes | Inline]) -> AsyncIterator[bytes]:
+    for part in parts:
+        if isinstance(part, Inline):
+            for piece in part.pieces():
+                yield piece
+        else:
+            yield part
 
 
 def _plain(response: httpx.Response) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nbaudio.display.html import AS_WRITTEN, Html, escape_markdown, paragraphs, tag
 
-__all__ = ["FIGURE", "NOTE", "Embedded", "audio_html", "player_html", "player_markdown"]
+__all__ = ["FIGURE", "NOTE", "Embedded", "audio_html", "live_class", "player_html", "player_markdown"]
 
 # Plain inline styles, no colours: the text takes the theme's own, which is readable in light and in dark. Notes stand
 # back behind the words by opacity, which the sanitizer keeps; 0.7 leaves them a contrast above 4.5 in both.
@@ -44,12 +44,22 @@ def audio_html(embedded: Embedded, title: str) -> Html:
     return tag("audio", controls=True, preload="metadata", title=title, src=embedded.source, style=_AUDIO)
 
 
-def player_html(embedded: Embedded, *, title: str, words: str) -> Html:
+def live_class(key: str) -> str:
+    """The class, with a space before it, by which a living player of this key finds the figure whose place it takes.
+
+    JupyterLab shows a saved widget only where its kernel still lives, else "model not found", whatever stands beside
+    it in the bundle. So what is saved is the static figure, and the widget of a living page covers it
+    (``widgets/static/in_place.js``).
+    """
+    return f" nbaudio-live-{key}" if key else ""
+
+
+def player_html(embedded: Embedded, *, title: str, words: str, live: str = "") -> Html:
     """A player with its words below it, and a note where the sound was made smaller or put in a file."""
     note = [tag("p", tag("small", embedded.note), style=NOTE)] if embedded.note else []
     caption = tag("figcaption", paragraphs(words, style=_WORDS), *note)
     player = [audio_html(embedded, title)] if embedded.source else []
-    return tag("figure", *player, caption, class_=AS_WRITTEN, style=FIGURE)
+    return tag("figure", *player, caption, class_=AS_WRITTEN + live_class(live), style=FIGURE)
 
 
 def player_markdown(words: str, note: str = "") -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nbaudio.display.html import AS_WRITTEN, Html, escape_markdown, paragraphs, tag
-from nbaudio.display.player import FIGURE, NOTE, Embedded, audio_html
+from nbaudio.display.player import FIGURE, NOTE, Embedded, audio_html, live_class
 
 __all__ = ["ReplyView", "reply_html", "reply_markdown", "reply_plain", "words_html"]
 
@@ -16,13 +16,17 @@ _WORDLESS = "(no words)"
 
 @dataclass(frozen=True)
 class ReplyView:
-    """What of an answer is shown: `sound` is None where it has none; `details` are names and values."""
+    """What of an answer is shown: `sound` is None where it has none; `details` are names and values.
+
+    `live` is the key of a living player, see `nbaudio.display.player.live_class`.
+    """
 
     words: str
     sound: Embedded | None = None
     note: str = ""
     offline: bool = False
     details: Mapping[str, str] = field(default_factory=dict)
+    live: str = ""
 
     @property
     def notes(self) -> list[str]:
@@ -45,12 +49,12 @@ def reply_html(view: ReplyView) -> Html:
         ]
         summary = tag("summary", tag("small", "Details"), style=NOTE)
         parts.append(tag("details", summary, tag("table", tag("tbody", *rows))))
-    return tag("figure", *parts, class_=AS_WRITTEN, style=FIGURE)
+    return tag("figure", *parts, class_=AS_WRITTEN + live_class(view.live), style=FIGURE)
 
 
-def words_html(words: str) -> Html:
+def words_html(words: str, live: str = "") -> Html:
     """The words alone, as they stand while the answer is still coming: in the lines that they keep when it is there."""
-    return tag("figure", _caption(words), class_=AS_WRITTEN, style=FIGURE)
+    return tag("figure", _caption(words), class_=AS_WRITTEN + live_class(live), style=FIGURE)
 
 
 def _caption(words: str) -> Html:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 from IPython.display import display
 
 from nbaudio.clip import Clip
-from nbaudio.conversation import Conversation, chat
+from nbaudio.conversation import Conversation, Event, chat, stopped
 from nbaudio.errors import CellError, Interrupted, RequestError
 from nbaudio.exchange import Finished
-from nbaudio.magics.live import LiveAnswer
+from nbaudio.magics.live import LiveAnswer, live_answer
+from nbaudio.settings import settings
 from nbaudio.turns import Reply, Turn
 
-__all__ = ["ask"]
+__all__ = ["aask", "ask"]
 
 
 def ask(
@@ -41,11 +43,11 @@ def ask(
     aloud : bool
         Whether the answer is spoken.
     shows : bool
-        Whether words are shown as they come.
+        Whether it is shown as it comes.
     name : str, optional
         The variable that the reply is given to.
     options : Any
-        `chat`, `new`, `once`, and what `Conversation.say` takes.
+        `chat`, `new`, `once`, `play`, and what `Conversation.say` takes.
 
     Raises
     ------
@@ -53,35 +55,79 @@ def ask(
         In one of its kinds. What had come of an answer that broke off is shown and named before.
     """
     parts = [text, _recording(source, names)] if source else [text]
-    talk = _conversation(options)
-    live = LiveAnswer(shell) if shows else None
-    reply: Reply | None = None
-    try:
-        if live is None:
-            reply = talk.say(*parts, aloud=aloud, **options)
-        else:
-            events = talk.stream(*parts, aloud=aloud, **options)
-            try:
-                for event in events:
-                    if isinstance(event, Finished):
-                        reply = event.reply
-                    else:
-                        live.add(event)
-            except KeyboardInterrupt as stop:
-                # While words are being shown the stream hears of it only so: it ends the request, and says what came.
-                events.throw(stop)
-    except (RequestError, Interrupted) as error:
-        reply = error.partial
-        raise
-    finally:
-        if live is not None:
-            live.finish(reply)
-        if reply is not None and reply.partial:
-            display(reply)  # what came of it, above the error
-        if name and reply is not None:
-            names[name] = reply
-    assert reply is not None  # a stream that raises nothing ends with `Finished`
-    return reply
+    talk, play = _conversation(options), options.pop("play", None)
+    if not shows:
+        with _Answering(None, names, name) as answering:
+            answering.reply = talk.say(*parts, aloud=aloud, **options)
+        return answering.reply
+    events = talk.stream(*parts, aloud=aloud, **options)
+    with _Answering(_live(shell, aloud, play), names, name) as answering:
+        try:
+            for event in events:
+                answering.take(event)
+        except KeyboardInterrupt as stop:
+            # While words are being shown the stream hears of it only so: it ends the request, and says what came.
+            events.throw(stop)
+    assert answering.reply is not None  # a stream that raises nothing ends with `Finished`
+    return answering.reply
+
+
+async def aask(
+    shell: Any,
+    names: dict[str, Any],
+    text: str,
+    sound: Clip,
+    *,
+    aloud: bool,
+    shows: bool,
+    name: str | None,
+    **options: Any,
+) -> Reply:
+    """As `ask`, awaited, about a sound that is here already; an interrupt cancels the cell's task."""
+    talk, play = _conversation(options), options.pop("play", None)
+    turns_before = len(talk)
+    with _Answering(_live(shell, aloud, play) if shows else None, names, name) as answering:
+        try:
+            async for event in talk.astream(text, sound, aloud=aloud, **options):
+                answering.take(event)
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            newest = talk[-1] if len(talk) > turns_before else None
+            raise stopped(newest if isinstance(newest, Reply) else None) from None
+    assert answering.reply is not None  # a stream that raises nothing ends with `Finished`
+    return answering.reply
+
+
+class _Answering:
+    """Around an answer: what comes of it is shown and gets its name, however it ends."""
+
+    def __init__(self, live: LiveAnswer | None, names: dict[str, Any], name: str | None) -> None:
+        self._live, self._names, self._name = live, names, name
+        self.reply: Reply | None = None
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, Finished):
+            self.reply = event.reply
+        elif self._live is not None:
+            self._live.add(event)
+
+    def __enter__(self) -> _Answering:
+        return self
+
+    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
+        if isinstance(error, (RequestError, Interrupted)):
+            self.reply = error.partial
+        if self._live is not None:
+            self._live.finish(self.reply, stopped=isinstance(error, Interrupted))
+        if self.reply is not None and self.reply.partial:
+            display(self.reply)  # what came of it, above the error
+        if self._name and self.reply is not None:
+            self._names[self._name] = self.reply
+
+
+def _live(shell: Any, aloud: bool, play: str | None) -> LiveAnswer:
+    chosen = settings()
+    backend = chosen.resolve()
+    return live_answer(shell, aloud=aloud, play=play or chosen.play, source=backend.name, exact=backend.offline)
 
 
 def _conversation(options: dict[str, Any]) -> Conversation:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
 from nbaudio.errors import CellError
 from nbaudio.interpolate import interpolate
-from nbaudio.magics.options import Option, Parsed, parse, setting_options, take_word, usage_text
+from nbaudio.magics.listening import LISTEN, Listen, listen_options, parse_listen
+from nbaudio.magics.options import COMMON, Parsed, parse, setting_options, usage_text
+from nbaudio.magics.transform import AWAITED
 
 if TYPE_CHECKING:
     from nbaudio.turns import Reply
 
 __all__ = ["NbAudioMagics"]
 
-_COMMON = [
-    Option("output", "Also give the reply this name.", takes="NAME", letter="o"),
-    Option("chat", "The conversation that this belongs to; by default the notebook's own.", takes="NAME"),
-    Option("new", "Begin that conversation afresh."),
-    Option("once", "Belong to no conversation."),
-    Option("raw", "Send braces as they are typed, without putting in values."),
-    Option("help", "Show this."),
-]
-_ALOUD = Option("aloud", "Answer with a voice, not in words alone.")
 _SPEAK = """%%speak sends the cell's text to the model; the answer is spoken, with its words beside it.
 
     %%speak --voice coral
@@ -32,14 +26,6 @@ _SPEAK = """%%speak sends the cell's text to the model; the answer is spoken, wi
     reply = %speak Is a golden retriever a good family dog?
 
 {name}, {name.attribute} and {name[key]} are replaced by values of the notebook."""
-_LISTEN = """%%listen sends a recording, and what the cell says of it, to the model; the answer comes in words.
-
-    %%listen question.wav
-    What is the speaker's mood? Answer in one sentence.
-
-    reply = %listen --aloud question.wav
-
-The recording is a file (WAV, MP3, FLAC, Ogg, Opus), or the name of a Clip, a Reply, or bytes in the notebook."""
 
 
 @magics_class
@@ -50,7 +36,7 @@ class NbAudioMagics(Magics):
     @line_cell_magic
     def speak(self, line: str, cell: str | None = None) -> Reply | None:
         """Text in, a spoken answer out; ``%%speak --help`` says more."""
-        options = [*setting_options(), *_COMMON]
+        options = [*setting_options(), *COMMON]
         parsed = parse(line, options)
         if "help" in parsed.values:
             _show(usage_text("%%speak", _SPEAK, options))
@@ -67,20 +53,23 @@ class NbAudioMagics(Magics):
 
     @no_var_expand
     @line_cell_magic
-    def listen(self, line: str, cell: str | None = None) -> Reply | None:
-        """A recording in, an answer in words out; ``%%listen --help`` says more."""
-        options = [_ALOUD, *setting_options(), *_COMMON]
-        parsed = parse(line, options)
-        if "help" in parsed.values:
-            _show(usage_text("%%listen", _LISTEN, options))
+    def listen(self, line: str, cell: str | None = None) -> Reply | Awaitable[Reply] | None:
+        """What is said, or a recording, in; an answer in words out; ``%%listen --help`` says more."""
+        wanted = parse_listen(line.removeprefix(AWAITED))
+        if "help" in wanted.parsed.values:
+            _show(usage_text("%%listen", LISTEN, listen_options()))
             return None
-        source, rest = take_word(parsed.rest)
-        parse(rest, options, parsed)  # options may follow the recording too
-        if not source:
-            raise CellError("%%listen needs a recording.", "Name it: %%listen question.wav")
-        text = "\n".join(filter(None, [parsed.rest, cell or ""]))
-        aloud = bool(parsed.values.pop("aloud", False))
-        return self._ask(parsed, text, source, aloud=aloud, shows=cell is not None)
+        text = "\n".join(filter(None, [wanted.text, cell or ""]))
+        aloud = bool(wanted.parsed.values.pop("aloud", False))
+        shows = cell is not None
+        if not wanted.waits:
+            return self._ask(wanted.parsed, text, wanted.source, aloud=aloud, shows=shows, again=wanted.again)
+        if not line.startswith(AWAITED):
+            raise CellError(
+                "A recording can't be waited for inside a function, a class or another magic.",
+                "Use %listen outside of it, or name a file: %listen question.wav",
+            )
+        return self._record(wanted, text, aloud=aloud, shows=shows)
 
     @no_var_expand
     @line_magic
@@ -101,22 +90,44 @@ class NbAudioMagics(Magics):
         names: dict[str, Any] = self.shell.user_ns
         return names
 
-    def _ask(self, parsed: Parsed, text: str, source: str, *, aloud: bool, shows: bool) -> Reply:
+    def _ask(self, parsed: Parsed, text: str, source: str, *, aloud: bool, shows: bool, again: bool = False) -> Reply:
         # Imported by the first question, not by %load_ext: numpy and httpx take longer than everything else.
         from nbaudio.magics.asking import ask
 
+        name, text, source, values = self._filled(parsed, text, source)
+        if again:
+            source = _last_recording()
+        return ask(self.shell, self._names, text, source, aloud=aloud, shows=shows, name=name, **values)
+
+    def _record(self, wanted: Listen, text: str, *, aloud: bool, shows: bool) -> Awaitable[Reply]:
+        from nbaudio.magics.recording import record_and_ask
+
+        name, text, _, values = self._filled(wanted.parsed, text, "")
+        how = wanted.recorder
+        return record_and_ask(self.shell, self._names, text, how, aloud=aloud, shows=shows, name=name, **values)
+
+    def _filled(self, parsed: Parsed, text: str, source: str) -> tuple[str | None, str, str, dict[str, Any]]:
+        """The name of the reply, and text, recording and options with values put in for ``{name}``."""
         values = dict(parsed.values)
         name = values.pop("output", None)
         if name is not None and not name.isidentifier():
             raise CellError(f"{name!r} can't be the name of a variable.", "Write -o reply.")
-        raw = values.pop("raw", False)
-        if not raw:
+        if not values.pop("raw", False):
             text, source = interpolate(text, self._names), interpolate(source, self._names)
             values = {
                 key: interpolate(value, self._names) if isinstance(value, str) else value
                 for key, value in values.items()
             }
-        return ask(self.shell, self._names, text, source, aloud=aloud, shows=shows, name=name, **values)
+        return name, text, source, values
+
+
+def _last_recording() -> str:
+    from nbaudio.widgets.recordings import latest
+
+    path = latest()
+    if path is None:
+        raise CellError("Nothing has been recorded in this notebook yet.", "Run %%listen, and speak.")
+    return str(path)
 
 
 def _show(text: str) -> None:

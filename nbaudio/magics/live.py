@@ -1,4 +1,4 @@
-"""What a cell does while its answer is still coming: words appear, and the player's sound is got ready."""
+"""What a cell does while its answer is still coming: a player that sounds, or words that grow."""
 
 from __future__ import annotations
 
@@ -6,50 +6,76 @@ import queue
 import threading
 import time
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Protocol
 
-from IPython.display import DisplayHandle, clear_output
+from IPython.display import DisplayHandle, clear_output, display
 
+from nbaudio.captions import PhraseTimer
 from nbaudio.codecs import Mp3Writer, pcm16_to_samples
 from nbaudio.display.reply import words_html
 from nbaudio.turns import Reply
-from nbaudio.wire.answers import AudioDelta, TextDelta
+from nbaudio.widgets.front_end import cell_of, deleted_cells, front_end
+from nbaudio.wire.answers import STREAM_SAMPLE_RATE, AudioDelta, TextDelta
 
-__all__ = ["LiveAnswer"]
+__all__ = ["LiveAnswer", "live_answer"]
 
 _PAUSE_S = 0.1  # jupyter_server passes 1,000 messages a second for all outputs together: ten a second are enough
 
 
-class LiveAnswer:
-    """Takes the pieces of an answer as they come.
+class LiveAnswer(Protocol):
+    """What is shown of an answer while it comes."""
 
-    In a kernel their words are shown by display updates; in a terminal, where nothing can be shown twice, they are not.
-    The sound is encoded meanwhile: for a minute of it that takes half a second, which nobody then has to wait for.
+    def add(self, event: TextDelta | AudioDelta) -> None:
+        """Take one piece."""
+        ...
+
+    def finish(self, reply: Reply | None, *, stopped: bool = False) -> None:
+        """The answer is over: make room for it; `stopped` says that the person wanted it to end."""
+        ...
+
+
+def live_answer(shell: Any, *, aloud: bool, play: str, source: str, exact: bool) -> LiveAnswer:
+    """What fits whoever reads the cell's output.
 
     Parameters
     ----------
-    shell : InteractiveShell, optional
+    shell : InteractiveShell
+    aloud : bool
+        Whether the answer is spoken.
+    play : {"queue", "auto", "click"}
+    source : str
+        Where the answer comes from: the page remembers how late its pieces are.
+    exact : bool
+        Whether each sound follows its own words, as the offline engine's does.
     """
+    place = front_end(shell)
+    if place == "terminal":
+        from nbaudio.magics.terminal import TerminalAnswer
 
-    def __init__(self, shell: Any = None) -> None:
-        self._handle = DisplayHandle() if hasattr(shell, "kernel") else None
+        return TerminalAnswer(play)
+    if place == "live" and aloud:
+        return PlayerAnswer(shell, play, source, exact)
+    return WordsAnswer()
+
+
+class WordsAnswer:
+    """Words by display updates, at most ten a second; the sound comes with the finished answer."""
+
+    def __init__(self) -> None:
+        self._handle = DisplayHandle()
         self._shown = False
         self._words: list[str] = []
         self._last_s = 0.0
-        self._sound: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._mp3: Future[bytes] | None = None
+        self._mp3 = _Mp3()
 
     def add(self, event: TextDelta | AudioDelta) -> None:
         """Take one piece."""
         if isinstance(event, AudioDelta):
-            if self._mp3 is None:
-                self._mp3 = Future()
-                threading.Thread(target=self._encode, args=(event.sample_rate, self._mp3), daemon=True).start()
-            self._sound.put(event.pcm16)
+            self._mp3.add(event)
             return
         self._words.append(event.text)
         now = time.monotonic()
-        if self._handle is not None and now - self._last_s >= _PAUSE_S:
+        if now - self._last_s >= _PAUSE_S:
             self._last_s = now
             words = "".join(self._words)
             bundle = {"text/html": str(words_html(words)), "text/plain": words}
@@ -57,26 +83,92 @@ class LiveAnswer:
             self._shown = True  # before it is: an interrupt in between leaves words that are to be cleared
             show(bundle, raw=True)
 
-    def finish(self, reply: Reply | None) -> None:
-        """The answer is over: hand it the encoded sound, and make room for it; the words stay until it is shown."""
-        if self._mp3 is not None:
-            self._sound.put(None)
-            data = self._mp3.result()
-            if reply is not None and reply.clip is not None and not reply.partial:
-                reply.clip.adopt_mp3(data)
+    def finish(self, reply: Reply | None, *, stopped: bool = False) -> None:
+        """Make room for the answer; the words stay until it is shown."""
+        self._mp3.finish(reply)
         if self._shown:
             clear_output(wait=True)
 
-    def _encode(self, sample_rate: int, mp3: Future[bytes]) -> None:
-        """Make the MP3, in a thread of its own.
 
-        libsndfile calls back into Python for every block, and an interrupt that came in there would be lost
-        ("Exception ignored from cffi callback"). It comes in the main thread only.
-        """
+class PlayerAnswer:
+    """A player, which sounds with the first piece, and which the finished answer keeps."""
+
+    def __init__(self, shell: Any, play: str, source: str, exact: bool) -> None:
+        from nbaudio.widgets.feed import Feed
+        from nbaudio.widgets.player import Player
+
+        _close_players_of_the_past(shell)
+        self._player = Player(play=play, title="Answer", state="arriving", source=source)
+        _PLAYERS.setdefault(cell_of(shell), []).append(self._player)
+        self._mp3 = _Mp3()
+        # Shown before the first piece: the page makes itself ready while the model still thinks.
+        display(self._player)
+        self._feed = Feed(self._player.send_piece, PhraseTimer(STREAM_SAMPLE_RATE, exact=exact))
+
+    def add(self, event: TextDelta | AudioDelta) -> None:
+        """Take one piece."""
+        self._feed.add(event)
+        if isinstance(event, AudioDelta):
+            self._mp3.add(event)
+
+    def finish(self, reply: Reply | None, *, stopped: bool = False) -> None:
+        """Hand the player over to the finished answer; without sound there is none."""
+        frames = self._feed.finish()
+        self._mp3.finish(reply)
+        clear_output(wait=True)
+        if reply is None or reply.clip is None:
+            self._player.close()
+            return
+        if stopped:
+            # Sent even where it is False here already: while a cell runs the kernel does not hear what the page says.
+            self._player.playing = False
+            self._player.send_state("playing")
+        self._player.finish(reply, frames)
+        reply.show_once_with(self._player.widget_view, live=self._player.key)
+
+
+_PLAYERS: dict[str, list[Any]] = {}
+
+
+def _close_players_of_the_past(shell: Any) -> None:
+    """A cell that is run again, or is gone, no longer shows the players that it had: free them, here and in the page."""
+    for cell in (cell_of(shell), *deleted_cells(shell)):
+        for player in _PLAYERS.pop(cell, []):
+            player.close()
+
+
+class _Mp3:
+    """The MP3 of an answer, made while it comes: for a minute of sound that takes half a second.
+
+    In a thread: libsndfile calls back into Python for every block, and an interrupt that came in there would be lost
+    ("Exception ignored from cffi callback"). Interrupts come in the main thread only.
+    """
+
+    def __init__(self) -> None:
+        self._sound: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._made: Future[bytes] | None = None
+
+    def add(self, event: AudioDelta) -> None:
+        """Take one piece of sound."""
+        if self._made is None:
+            self._made = Future()
+            threading.Thread(target=self._encode, args=(event.sample_rate, self._made), daemon=True).start()
+        self._sound.put(event.pcm16)
+
+    def finish(self, reply: Reply | None) -> None:
+        """Hand the MP3 to the reply, where it is the sound of all of it."""
+        if self._made is None:
+            return
+        self._sound.put(None)
+        data = self._made.result()
+        if reply is not None and reply.clip is not None and not reply.partial:
+            reply.clip.adopt_mp3(data)
+
+    def _encode(self, sample_rate: int, made: Future[bytes]) -> None:
         try:
             writer = Mp3Writer(sample_rate)
             while (pcm16 := self._sound.get()) is not None:
                 writer.write(pcm16_to_samples(pcm16))
-            mp3.set_result(writer.finish())
+            made.set_result(writer.finish())
         except Exception as error:
-            mp3.set_exception(error)
+            made.set_exception(error)

@@ -16,9 +16,9 @@ from traitlets import Bool, Enum, Float, Int, TraitError
 from nbaudio.errors import CellError
 from nbaudio.settings import NbAudio, from_text
 
-__all__ = ["Option", "Parsed", "parse", "setting_options", "take_word", "usage_text"]
+__all__ = ["COMMON", "Option", "Parsed", "parse", "setting_options", "take_word", "usage_text"]
 
-_SHAPING = ("voice", "model", "instructions", "stream", "audio_format", "max_completion_tokens", "temperature")
+_SHAPING = ("voice", "model", "instructions", "play", "stream", "audio_format", "max_completion_tokens", "temperature")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,17 @@ class Option:
     def flag(self) -> str:
         """How it is written."""
         return "--" + self.name.replace("_", "-")
+
+
+COMMON = [
+    Option("output", "Also give the reply this name.", takes="NAME", letter="o"),
+    Option("chat", "The conversation that this belongs to; by default the notebook's own.", takes="NAME"),
+    Option("new", "Begin that conversation afresh."),
+    Option("once", "Belong to no conversation."),
+    Option("raw", "Send braces as they are typed, without putting in values."),
+    Option("help", "Show this."),
+]
+"""What ``%%speak`` and ``%%listen`` both know."""
 
 
 @dataclass

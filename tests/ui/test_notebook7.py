@@ -18,6 +18,16 @@ def test_an_answer_plays(server: JupyterServer, lab: Callable[..., NotebookPage]
 
     assert notebook.run_all(), notebook.errors()
 
-    [player] = notebook.play_all()
+    words = notebook.code_cells()[1].shown("text/plain")[0].splitlines()[0]
+    [card] = notebook.cards(1)
+    assert words in card.text
+    notebook.until("sounds[0].position_s > 0.3")
+    [sound] = notebook.sounds()
+    assert sound["underruns"] == 0
+    notebook.save()
+    notebook.close()
+
+    reopened = lab("seven.ipynb", room="notebooks")
+    [player] = reopened.play_all()
     assert player.faults() == []
-    assert notebook.code_cells()[1].shown("text/plain")[0].splitlines()[0] in player.beside
+    assert words in player.beside

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from openai.types.chat.completion_create_params import CompletionCreateParams
 from openai_server.sdk_types import validated
 
-from nbaudio.wire.requests import Message, Options, request_body
+from nbaudio.wire.requests import Inline, Message, Options, request_body, serialized
 
 REQUESTS = Path(__file__).parents[1] / "fixtures" / "wire" / "chat" / "requests"
 ALOUD = Options("gpt-audio-1.5", "alloy")
@@ -29,6 +29,14 @@ def sounds(body: Any) -> list[tuple[bytes, str]]:
     parts = [part for message in body["messages"] for part in message.get("content") or [] if isinstance(part, dict)]
     heard = [part["input_audio"] for part in parts if part["type"] == "input_audio"]
     return [(base64.b64decode(sound["data"]), sound["format"]) for sound in heard]
+
+
+def as_sent(body: dict[str, Any]) -> Any:
+    """What a server reads of a request."""
+    length, parts = serialized(body)
+    data = b"".join(b"".join(part.pieces()) if isinstance(part, Inline) else part for part in parts)
+    assert len(data) == length
+    return json.loads(data)
 
 
 def test_text_in_and_sound_out() -> None:
@@ -52,7 +60,7 @@ def test_sound_in_and_text_out() -> None:
         Options(expected["model"], "alloy", aloud=False, stream=False),
     )
 
-    assert body["messages"][-1] == expected["messages"][-1]
+    assert as_sent(body)["messages"][-1] == expected["messages"][-1]
     assert body["modalities"] == ["text"]
     assert "audio" not in body
 
@@ -137,8 +145,16 @@ OPTIONS = st.builds(
 
 @given(st.lists(MESSAGES, min_size=1, max_size=4), OPTIONS)
 def test_every_request_is_one_that_the_official_client_sends(messages: list[Message], options: Options) -> None:
-    body = request_body(messages, options)
+    body = as_sent(request_body(messages, options))
 
-    validated(CompletionCreateParams, json.loads(json.dumps(body)))
+    validated(CompletionCreateParams, body)
     assert sounds(body) == [sound for message in messages if not message.audio_id for sound in message.sounds]
     assert ("audio" in body) is options.aloud
+
+
+def test_long_sound_is_the_base64_of_the_whole_whatever_its_pieces_are() -> None:
+    sound = bytes(range(256)) * 8_000 + b"!"  # over two pieces, and no multiple of three
+    body = request_body([Message("user", "", ((sound, "wav"),))], ALOUD)
+
+    assert sounds(as_sent(body)) == [(sound, "wav")]
+    assert len(list(Inline(sound).pieces())) == 3

@@ -1,0 +1,89 @@
+"""The way of an answer's pieces from the kernel to its player: few messages, none late.
+
+Servers send ten to a hundred pieces a second, and jupyter_server passes 1,000 messages a second for all outputs
+together. So pieces that come within 40 ms of a message go out together; the first goes at once.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nbaudio.wire.answers import AudioDelta, TextDelta
+
+if TYPE_CHECKING:
+    from nbaudio.captions import PhraseTimer
+
+__all__ = ["Feed"]
+
+PAUSE_S = 0.04  # 25 messages a second
+
+Send = Callable[[dict[str, object], bytes], None]
+
+
+class Feed:
+    """Takes the pieces of one answer, and sends them on from a thread of its own.
+
+    Parameters
+    ----------
+    send : callable
+        Called with a message and its sound: PCM16, which may be empty.
+    timer : PhraseTimer
+        Knows when each phrase is heard.
+    """
+
+    def __init__(self, send: Send, timer: PhraseTimer) -> None:
+        self._send, self._timer = send, timer
+        self._arrived: queue.SimpleQueue[TextDelta | AudioDelta | None] = queue.SimpleQueue()
+        self._index = self._frames = self._phrases = 0
+        self._thread = threading.Thread(target=self._run, name="nbaudio-feed", daemon=True)
+        self._thread.start()
+
+    def add(self, event: TextDelta | AudioDelta) -> None:
+        """Take one piece."""
+        self._arrived.put(event)
+
+    def finish(self) -> int:
+        """Send what is left; gives how many frames have been sent in all."""
+        self._arrived.put(None)
+        self._thread.join()
+        return self._frames
+
+    def _run(self) -> None:
+        while True:
+            events = [self._arrived.get()]
+            while events[-1] is not None:
+                try:
+                    events.append(self._arrived.get_nowait())
+                except queue.Empty:
+                    break
+            sent_s = time.monotonic()
+            self._pass_on([event for event in events if event is not None])
+            if events[-1] is None:
+                return
+            time.sleep(max(0.0, PAUSE_S - (time.monotonic() - sent_s)))
+
+    def _pass_on(self, events: list[TextDelta | AudioDelta]) -> None:
+        words, sound = "", b""
+        for event in events:
+            if isinstance(event, TextDelta):
+                words += event.text
+                self._timer.words(event.text)
+            else:
+                sound += event.pcm16
+                self._timer.sound(len(event.pcm16) // 2)
+        if not words and not sound:
+            return
+        message: dict[str, object] = {"kind": "piece", "index": self._index, "frames_before": self._frames}
+        message["words"] = words
+        phrases = self._timer.phrases(over=False)
+        if len(phrases) != self._phrases or words:
+            self._phrases = len(phrases)
+            message["phrases"] = [[phrase.text, phrase.start_s, phrase.end_s] for phrase in phrases]
+        self._send(message, sound)
+        if sound:
+            self._index += 1
+            self._frames += len(sound) // 2

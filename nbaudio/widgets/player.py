@@ -1,0 +1,221 @@
+"""Player: a sound with its words, played in the page, also while it is still coming.
+
+The messages between this side and ``static/player.js``; sound is mono PCM16, little endian, unless said otherwise.
+
+    kernel -> browser   {kind: "piece", index, frames_before, words, phrases?} + [PCM16]
+                            sound number `index`, which begins at frame `frames_before`; all words that came since the
+                            last message; the phrases so far. A message may bring words and no sound.
+                        {kind: "whole", frames}            all pieces have been sent
+                        {kind: "sound", mime, frames} + [bytes]    the answer to "need": a file, or audio/pcm;rate=24000
+    browser -> kernel   {kind: "need"}     the page has no sound for this player: it was reloaded, or is new to it
+                        {kind: "stop"}     the person pressed stop while sound was coming
+
+Everything else is a trait. What a cell shows, and what is saved, is the static player, in whose place the living one
+shows itself (``static/in_place.js``).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from typing import Any
+
+import anywidget
+from traitlets import Bool, Enum, Float, Int, List, Unicode
+
+from nbaudio.captions import Captions
+from nbaudio.clip import Clip
+from nbaudio.display.player import player_html, player_markdown
+from nbaudio.display.reply import words_html
+from nbaudio.errors import ClipError
+from nbaudio.settings import settings
+from nbaudio.turns import Reply, Turn
+from nbaudio.widgets.modules import module_text, style_text
+
+__all__ = ["WIDGET", "Player"]
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+_LARGEST_WAV = 5_000_000  # bytes; what is longer goes to the page as MP3
+
+
+class Player(anywidget.AnyWidget):
+    """A player for anything with sound: play, pause, seek, speed, volume, and the words that follow it.
+
+    Its traits go both ways: what the person does in the page is seen here with `observe`, and what is set here
+    happens there, so that ipywidgets' ``link`` and ``interact`` work.
+
+    Parameters
+    ----------
+    sound : Clip, Turn or whatever `Clip` takes, optional
+        A reply brings its words and when each is said; other sounds are described by their length.
+    play : {"click", "queue", "auto"}
+        When it begins: asked for; after what sounds on the page; at once, pausing what sounds.
+    title : str, optional
+        Its label.
+
+    Attributes
+    ----------
+    playing : bool
+    position_s : float
+        Where it is, in seconds.
+    speed : float
+        0.5 to 2; the pitch stays.
+    volume : float
+        0 to 1, where 1 leaves the sound as it is.
+    duration_s : float
+
+    Raises
+    ------
+    ClipError
+        If there is no sound.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> player = Player(Clip(np.sin(np.arange(24_000) / 9), sample_rate=24_000))
+    >>> player.duration_s, player.playing
+    (1.0, False)
+    >>> player.close()
+    """
+
+    _esm = module_text("player.js")
+    _css = style_text("player.css")
+
+    key = Unicode().tag(sync=True)
+    title = Unicode("Sound").tag(sync=True)
+    state = Enum(["arriving", "whole", "broken"], "whole").tag(sync=True)
+    sample_rate = Int(24_000).tag(sync=True)
+    duration_s = Float(0.0).tag(sync=True)
+    words = Unicode().tag(sync=True)
+    phrases: List[Any] = List().tag(sync=True)
+    notes = List(Unicode()).tag(sync=True)
+    play = Enum(["queue", "auto", "click"], "click").tag(sync=True)
+    playing = Bool(False).tag(sync=True)
+    position_s = Float(0.0, min=0.0).tag(sync=True)
+    speed = Float(1.0, min=0.5, max=2.0).tag(sync=True)
+    volume = Float(1.0, min=0.0, max=1.0).tag(sync=True)
+    source = Unicode().tag(sync=True)
+    file_name = Unicode("sound.wav").tag(sync=True)
+    trouble = Unicode().tag(sync=True)
+
+    def __init__(self, sound: Any = None, *, play: str = "click", title: str | None = None, **traits: Any) -> None:
+        self._clip: Clip | None = None
+        self._turn: Turn | None = None
+        self._arrived = bytearray()
+        self._lock = threading.Lock()  # pieces are sent from a thread, while the page may ask for all so far
+        self.stopped = threading.Event()
+        """Set when the person pressed stop while sound was coming."""
+        super().__init__(key=uuid.uuid4().hex, play=play, **traits)
+        self.on_msg(self._heard)
+        if sound is not None:
+            self._hold(sound)
+        if title is not None:
+            self.title = title
+
+    @property
+    def clip(self) -> Clip | None:
+        """The sound; None while it is still coming."""
+        return self._clip
+
+    # -- while the sound comes ---------------------------------------------------------------------------
+
+    def send_piece(self, message: dict[str, Any], pcm16: bytes) -> None:
+        """Pass a piece of an arriving answer on to the page; `Feed` calls it."""
+        with self._lock:
+            self._arrived += pcm16
+            self.send(message, [pcm16])
+
+    def finish(self, reply: Reply, frames: int) -> None:
+        """All that will come of the answer has come: this is it.
+
+        Parameters
+        ----------
+        reply : Reply
+        frames : int
+            How many frames of it have been sent.
+        """
+        if reply.clip is None:
+            raise ClipError("The answer has no sound.", "Show the reply itself.")
+        with self._lock:
+            self.send({"kind": "whole", "frames": frames})
+            self._arrived.clear()
+            self._show(reply, "broken" if reply.partial else "whole")
+
+    # -- showing -----------------------------------------------------------------------------------------
+
+    def _hold(self, sound: Any) -> None:
+        if isinstance(sound, Turn):
+            if sound.clip is None:
+                raise ClipError("This turn has no sound to play.", "Its words are in turn.text.")
+            self._show(sound, "broken" if isinstance(sound, Reply) and sound.partial else "whole")
+        else:
+            self._clip = sound if isinstance(sound, Clip) else Clip(sound)
+            self.set_trait("title", "Clip")
+            self._describe(self._clip, repr(self._clip), Captions())
+
+    def _show(self, turn: Turn, state: str) -> None:
+        clip = turn.clip
+        assert clip is not None  # both callers have looked
+        self._clip, self._turn = clip, turn
+        with self.hold_sync():
+            self.set_trait("title", "Answer" if turn.role == "assistant" else "Recording")
+            self.set_trait("state", state)
+            if isinstance(turn, Reply):
+                self.set_trait("notes", turn.notes)
+            self._describe(clip, turn.text, turn.captions if isinstance(turn, Reply) else Captions())
+
+    def _describe(self, clip: Clip, words: str, captions: Captions) -> None:
+        with self.hold_sync():
+            self.sample_rate, self.duration_s, self.words = clip.sample_rate, clip.duration_s, words
+            self.phrases = [[phrase.text, phrase.start_s, phrase.end_s] for phrase in captions]
+            self.file_name = f"{self.title.lower()}-{clip.sha256[:8]}.wav"
+
+    def _heard(self, _: Any, content: dict[str, Any], __: list[Any]) -> None:
+        """Answer the page."""
+        if content.get("kind") == "stop":
+            self.stopped.set()
+        elif content.get("kind") == "need":
+            with self._lock:
+                if self._clip is not None:
+                    data, mime = _for_page(self._clip)
+                    self.send({"kind": "sound", "mime": mime, "frames": self._clip.frames}, [data])
+                elif self._arrived:
+                    message = {"kind": "sound", "mime": f"audio/pcm;rate={self.sample_rate}"}
+                    self.send({**message, "frames": len(self._arrived) // 2}, [bytes(self._arrived)])
+
+    @property
+    def widget_view(self) -> dict[str, Any]:
+        """The widget's own part of its output, for front ends that make no widget before they are to show one.
+
+        VS Code and Colab are such. JupyterLab and Notebook 7 are not, and would save it: without its kernel they then
+        show an error in the place of all else in the bundle.
+        """
+        if "JPY_SESSION_NAME" in os.environ:  # set by jupyter_server for the kernels of its notebooks
+            return {}
+        return {WIDGET: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}}
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        return {**self._static(), **self.widget_view}, {}
+
+    def _static(self) -> dict[str, Any]:
+        if isinstance(self._turn, Reply):
+            self._turn.show_once_with(live=self.key)
+            return self._turn._repr_mimebundle_()
+        if self._clip is not None:
+            embedded = self._clip.embed(settings().embed_budget_kb * 1000)
+            title = f"{self.title}, {self.duration_s:.1f} s"
+            return {
+                "text/plain": self.words or title,
+                "text/html": player_html(embedded, title=title, words=self.words, live=self.key),
+                "text/markdown": player_markdown(self.words, embedded.note),
+            }
+        waiting = f"{self.title} ..."
+        return {"text/plain": waiting, "text/html": words_html(waiting, live=self.key)}
+
+
+def _for_page(clip: Clip) -> tuple[bytes, str]:
+    """The sound as every browser reads it, and its MIME type."""
+    if clip.frames * clip.channels * 2 <= _LARGEST_WAV:
+        return clip.encode("wav"), "audio/wav"
+    return clip.encode("mp3", kbit_s=64 * min(clip.channels, 2)), "audio/mpeg"

@@ -1,0 +1,74 @@
+"""A spoken answer in a real terminal IPython, with programs on the path that play sound or fail to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from openai_server import OpenAIServer
+
+import nbaudio as nba
+from nbaudio.magics.terminal import _printable
+
+
+def ipython(folder: Path, lines: str, programs: Path) -> str:
+    """What a terminal session prints for these lines."""
+    environment = {**os.environ, "IPYTHONDIR": str(folder / "ipython"), "PATH": str(programs), "TERM": "dumb"}
+    done = subprocess.run(
+        [sys.executable, "-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit", "--colors=NoColor"],
+        input=f"%load_ext nbaudio\n{lines}\nexit\n",
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    return folder
+
+
+def program(folder: Path, name: str, does: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{does}\n")
+    (folder / name).chmod(0o755)
+
+
+SPEAK = "get_ipython().run_cell_magic('speak', '', 'Is it good?');"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")
+def test_the_words_are_printed_and_the_sound_is_played(server: OpenAIServer, tmp_path: Path, programs: Path) -> None:
+    program(programs, "paplay", f'/bin/cp "$1" {tmp_path}/heard.wav')
+    printed = ipython(tmp_path, SPEAK.rstrip(";"), programs)
+
+    clip = nba.Clip(tmp_path / "heard.wav")
+    assert f"[spoken, {clip.duration_s:.1f} s]" in printed
+    assert not (tmp_path / "nbaudio-media").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows always has a player")
+def test_where_nothing_plays_sound_it_is_kept_in_a_file(server: OpenAIServer, tmp_path: Path, programs: Path) -> None:
+    printed = ipython(tmp_path, SPEAK.rstrip(";"), programs)
+
+    (kept,) = (tmp_path / "nbaudio-media").iterdir()
+    assert f", in nbaudio-media/{kept.name}]" in printed
+    assert nba.Clip(kept).duration_s > 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")
+def test_a_player_that_fails_loses_nothing(server: OpenAIServer, tmp_path: Path, programs: Path) -> None:
+    program(programs, "aplay", "exit 1")
+    assert "in nbaudio-media/" in ipython(tmp_path, SPEAK.rstrip(";"), programs)
+
+
+def test_words_of_a_model_do_not_drive_the_terminal() -> None:
+    assert _printable("a\x1b[2Jb\rc\x07\nd") == "a[2Jbc\nd"
