@@ -299,7 +299,11 @@ def while_arriving(
                 follow.sound(event.pcm16 if isinstance(follow, Follower) else len(event.pcm16) // 2)
                 heard_s += len(event.pcm16) / 2 / RATE
         due = [start for start, true in waiting.items() if true + LEAD_S <= heard_s or not chunk]
-        now = dict(zip((start for start, _ in wording(text).phrases()), follow.phrases(), strict=True)) if due else {}
+        now = (
+            dict(zip((phrase.start for phrase in wording(text).phrases()), follow.phrases(), strict=True))
+            if due
+            else {}
+        )
         for start in due:
             if start in now:
                 off.append(abs(now[start].start_s - waiting.pop(start)))
@@ -328,7 +332,7 @@ def main() -> None:
             pieces = said(engine, text, voice)
             if chosen.uneven:
                 pieces = uneven(pieces, speaker, dice)
-            starts = [start for start, _ in wording(text).phrases()]
+            starts = [phrase.start for phrase in wording(text).phrases()]
             true_s = truth(pieces, speaker, starts)
             phrases += len(true_s)
             unknown += true_s.count(None)

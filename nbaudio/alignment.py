@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nbaudio.captions import Captions, Knot, Phrase, PhraseTimer, Place, usual_pace
+from nbaudio.captions import Captions, Knot, Phrase, PhraseTimer, usual_pace
 from nbaudio.pauses import Loudness, Speech
+from nbaudio.phrasing import Word
 
 __all__ = ["Follower", "aligned"]
 
@@ -34,9 +35,11 @@ _SHORT_FOR_A_SENTENCE_S, _PER_MISSING_S = 0.2, 10.0
 _LEFT_OVER_PER_S, _LEFT_OVER_MOST = 10.0, 4.0  # a pause that belongs to no gap
 _MOST_SKIPPED = 8  # gaps in a row without a pause, between two with one
 # While nobody knows how many of the words have been heard, the pace is tried: these times the expected one.
-_PACES, _PACE_SPREAD = np.geomspace(0.7, 1.4, 13), 0.13
+_PACES, _NEAR_PACES, _PACE_SPREAD = np.geomspace(0.7, 1.4, 13), np.geomspace(0.85, 1.18, 6), 0.13
+_LETTERS_TO_KNOW = 200  # of a voice, before only paces near its own are tried
 
 _HEARD_S = 0.05  # of a phrase of an answer that broke off, for it to be heard at all
+_AHEAD_S = 3.0
 _LOOK_S = 0.3  # of new sound, before its pauses are looked at again
 _STRETCH_S = 30.0  # of an answer that broke off is looked at together
 _SETTLED_S = 12.0  # what is so far back is not looked at again, so that a long answer stays quick to follow
@@ -121,8 +124,8 @@ def _found(
 
     Only the first `heard_s` seconds of the sound are listened to.
     """
-    places, known = timer.places(), timer.knots(over)
-    if not places:
+    words, known = timer.wording.words(), timer.knots(over)
+    if not words:
         return known, 0
     base = settled[-1] if settled else known[0]
     # Where the order is not exact, the sound itself says more of what lies between.
@@ -130,62 +133,97 @@ def _found(
     edges = [base, *between, known[-1]]
     found, count = list(settled[:-1]), len(settled)
     for left, right in pairwise(edges):
-        last = right is edges[-1]
-        first_place, end_place = (bisect_left(places, knot.letters, key=_letters) for knot in (left, right))
-        inside = places[first_place : len(places) if last else end_place + 1]
+        last = right is known[-1]
+        first, end = (bisect_left(words, knot.letters, key=_begins) for knot in (left, right))
         speech = loudness.speech(left.time_s, min(right.time_s, heard_s), pauses_at_its_end=last and not over)
-        if speech is None or len(inside) < 2:
+        if speech is None or first == end:
             found += [left, right]
             continue
         pace = usual_pace(left.time_s - known[0].time_s, left.letters) if last and not over else 0.0
-        times_s, anchors = _times(inside, speech, pace)
+        if pace:  # of words that can't have been heard yet, only so many that it does not matter where they end
+            most = left.letters + (heard_s - left.time_s + _AHEAD_S) / (pace * _PACES[0])
+            end = min(end, bisect_left(words, most, first + 1, key=_begins))
+        stretch = _Stretch.of(words, first, end)
+        times_s, anchors, pace = _times(
+            stretch, speech, pace, _PACES if left.letters < _LETTERS_TO_KNOW else _NEAR_PACES
+        )
         if timer.exact or settled:
             times_s[0] = left.time_s
-        if last:
-            if timer.exact:
-                count = len(found) + 1
-            else:
-                far = [anchor for anchor in anchors if times_s[anchor] <= heard_s - _SETTLED_S]
-                count = len(found) + far[-1] + 1 if far else count
-        timed = [Knot(place.letters, float(time_s)) for place, time_s in zip(inside, times_s, strict=True)]
-        found += timed if last else timed[:-1]  # the next run's first word is the next one's to place
+        if last and timer.exact:
+            count = len(found) + 1
+        elif last:
+            far = [anchor for anchor in anchors if times_s[anchor] <= heard_s - _SETTLED_S]
+            count = len(found) + far[-1] + 1 if far else count
+        found += map(Knot, stretch.letters.tolist(), times_s.tolist())
+        if not last:
+            del found[-1]  # the next run's first word is the next one's to place
+        elif end < len(words):
+            found.append(Knot(right.letters, found[-1].time_s + (right.letters - found[-1].letters) * pace))
     return found, count
 
 
-def _letters(place: Place) -> float:
-    return place.letters
+def _begins(word: Word) -> float:
+    return word.begins
 
 
-def _times(places: list[Place], speech: Speech, pace: float) -> tuple[Floats, list[int]]:
-    """When each place sounds, the last of which is the end of the words; and which of them are at a pause.
+class _Stretch(NamedTuple):
+    """Words in a row and their end: letters before each, with pauses and without; and their gaps.
 
-    `pace`, in seconds a letter, is about how fast they are said, where the speech may not hold all of them; else 0.
+    Gaps are where a pause may be: behind a mark, and between phrases. `gaps` are their indices, `kinds` indices into
+    the costs above.
     """
-    spoken = np.array([place.spoken for place in places]) - places[0].spoken
-    gaps = np.array([at for at, place in enumerate(places[1:-1], 1) if place.pause or place.opens], int)
-    kinds = np.digitize([places[gap].pause for gap in gaps], [0.1, 3.5])
+
+    letters: Floats
+    spoken: Floats
+    gaps: npt.NDArray[np.intp]
+    kinds: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, words: list[Word], first: int, end: int) -> _Stretch:
+        """The words from `first` to before `end`."""
+        inside, last = words[first:end], words[end - 1]
+        letters, spoken = last.ends, last.spoken + last.ends - last.begins
+        if end < len(words):
+            letters = words[end].begins
+        gaps = [at for at in range(1, len(inside)) if inside[at - 1].pause or inside[at].opens]
+        return cls(
+            np.array([*(word.begins for word in inside), letters]),
+            np.array([*(word.spoken for word in inside), spoken]) - inside[0].spoken,
+            np.array(gaps, np.intp),
+            np.digitize([inside[at - 1].pause for at in gaps], [0.1, 3.5]),
+        )
+
+
+def _times(stretch: _Stretch, speech: Speech, pace: float, paces: Floats) -> tuple[Floats, list[int], float]:
+    """When each word sounds and the last one ends, which of the words are at a pause, and the seconds a letter.
+
+    `pace` is about how long a letter takes, and `paces` are the factors on it to try, where the speech may not hold all
+    of the words; else it is 0.
+    """
     lengths_s = speech.pauses[:, 1] - speech.pauses[:, 0]
     silence_s = np.concatenate([[0.0], np.cumsum(lengths_s)])
     voiced_s = speech.pauses[:, 0] - speech.start_s - silence_s[:-1]
-    sound = _Sound(voiced_s, lengths_s, speech.end_s - speech.start_s - float(silence_s[-1]))
-    end, cut = float(spoken[-1]), pace > 0
+    within = int(np.searchsorted(speech.pauses[:, 0], speech.end_s))
+    sound = _Sound(voiced_s, lengths_s, speech.end_s - speech.start_s - float(silence_s[within]))
+    end, cut = float(stretch.spoken[-1]), pace > 0
     if not end:
-        return np.linspace(speech.start_s, speech.end_s, len(places)), []
+        return np.linspace(speech.start_s, speech.end_s, len(stretch.spoken)), [], pace
     if cut:
-        tried = [(*_matched(spoken[gaps], kinds, end, sound, pace * factor, cut=True), factor) for factor in _PACES]
-        unusual = (np.log(_PACES) / _PACE_SPREAD) ** 2 / 2
+        tried = [(*_matched(stretch, sound, pace * factor, cut=True), factor) for factor in paces]
+        unusual = (np.log(paces) / _PACE_SPREAD) ** 2 / 2
         _, pairs, factor = tried[int(np.argmin([cost for cost, _, _ in tried] + unusual))]
         pace *= factor
     else:
         pace = sound.all_s / end
-        _, pairs = _matched(spoken[gaps], kinds, end, sound, pace, cut=False)
-    at_letters = [0.0, *(float(spoken[gaps[gap]]) for gap, _ in pairs)]
-    at_voiced_s = [0.0, *(float(voiced_s[pause]) for _, pause in pairs)]
+        _, pairs = _matched(stretch, sound, pace, cut=False)
+    anchors = [int(stretch.gaps[gap]) for gap, _ in pairs]
+    at_letters = [0.0, *stretch.spoken[anchors]]
+    at_voiced_s = [0.0, *voiced_s[[pause for _, pause in pairs]]]
     end_s = at_voiced_s[-1] + pace * (end - at_letters[-1]) if cut else sound.all_s
-    voiced = np.interp(spoken, [*at_letters, end], [*at_voiced_s, end_s])
+    voiced = np.interp(stretch.spoken, [*at_letters, end], [*at_voiced_s, end_s])
     # A word begins behind the pause that lies before it.
     times_s: Floats = speech.start_s + voiced + silence_s[np.searchsorted(voiced_s, voiced + 1e-6)]
-    return times_s, [int(gaps[gap]) for gap, _ in pairs]
+    return times_s, anchors, pace
 
 
 class _Sound(NamedTuple):
@@ -195,36 +233,21 @@ class _Sound(NamedTuple):
     lengths_s: Floats
     all_s: float
 
-    def voiced_before(self, pauses: npt.NDArray[Any]) -> Floats:
-        """Seconds of speech before pauses of these indices; none before index -1, the beginning."""
-        before: Floats = np.concatenate([self.voiced_s, [0.0]])[pauses]
-        return before
 
+def _matched(stretch: _Stretch, sound: _Sound, pace: float, *, cut: bool) -> tuple[float, list[tuple[int, int]]]:
+    """The cheapest pairs of gaps and pauses, both in order, and what they cost; `pace` is in seconds a letter.
 
-def _matched(
-    letters: Floats, kinds: npt.NDArray[Any], end: float, sound: _Sound, pace: float, *, cut: bool
-) -> tuple[float, list[tuple[int, int]]]:
-    """The cheapest pairs of gaps and pauses, both in order, and what they cost.
-
-    Parameters
-    ----------
-    letters : numpy.ndarray
-        Letters spoken before each gap, shape (gaps,); `end` are those of all words.
-    kinds : numpy.ndarray
-        What kind of gap each is: an index into the costs above.
-    sound : _Sound
-    pace : float
-        Seconds for a letter.
-    cut : bool
-        Whether the words may go on behind the sound.
+    `cut` says that the words may go on behind the sound.
     """
     left_over = np.cumsum(np.concatenate([[0.0], np.minimum(sound.lengths_s * _LEFT_OVER_PER_S, _LEFT_OVER_MOST)]))
-    skipped = np.concatenate([[0.0], np.cumsum(_NO_PAUSE[kinds])])
+    skipped = np.concatenate([[0.0], np.cumsum(_NO_PAUSE[stretch.kinds])])
     too_short = np.maximum(_SHORT_FOR_A_SENTENCE_S - sound.lengths_s, 0) * _PER_MISSING_S
+    before, end = np.concatenate([[0.0], stretch.spoken[stretch.gaps]]), float(stretch.spoken[-1])
+    voiced_s = np.concatenate([sound.voiced_s, [0.0]])  # the last is for index -1, the beginning
     # Stages are the beginning and every gap. Of each: the pauses that it may fall on, what it costs at best to come
-    # there, and from where.
-    before = np.concatenate([[0.0], letters])
-    pauses, costs, origins = [np.array([-1])], [np.zeros(1)], [[(0, 0)]]
+    # there, and from which stage and which of its pauses.
+    pauses, costs = [np.array([-1])], [np.zeros(1)]
+    origins: list[list[tuple[int, int]]] = [[(0, 0)]]
     for stage in range(1, len(before)):
         expected_s = before[stage] * pace
         free_s = expected_s if cut else expected_s * max(0.0, 1 - before[stage] / end)
@@ -232,28 +255,27 @@ def _matched(
         if expected_s > sound.all_s + around_s:
             break  # not heard yet, nor is what follows
         here = np.flatnonzero(np.abs(sound.voiced_s - expected_s) <= around_s)
-        best, origin = np.full(len(here), np.inf), [(0, 0)] * len(here)
-        for source in {0, *range(max(0, stage - 1 - _MOST_SKIPPED), stage)}:
-            if not len(here) or not len(pauses[source]):
-                continue
-            voiced_s = sound.voiced_s[here][:, None] - sound.voiced_before(pauses[source])
-            cost = costs[source] + _misfit(voiced_s, (before[stage] - before[source]) * pace)
-            cost += left_over[here][:, None] - left_over[pauses[source] + 1] + skipped[stage - 1] - skipped[source]
-            cost[here[:, None] <= pauses[source]] = np.inf
-            cheapest = cost.argmin(axis=1)
-            for row, column in enumerate(cheapest):
-                if cost[row, column] < best[row]:
-                    best[row], origin[row] = cost[row, column], (source, int(column))
-        kind = kinds[stage - 1]
+        near = [0, *range(max(1, stage - 1 - _MOST_SKIPPED), stage)]
+        source = np.repeat(near, [len(pauses[place]) for place in near])
+        from_pause = np.concatenate([pauses[place] for place in near])
+        cost = (
+            np.concatenate([costs[place] for place in near])
+            + _misfit(voiced_s[here][:, None] - voiced_s[from_pause], (before[stage] - before[source]) * pace)
+            + (left_over[here][:, None] - left_over[from_pause + 1] + skipped[stage - 1] - skipped[source])
+        )
+        cost[here[:, None] <= from_pause] = np.inf
+        cheapest = cost.argmin(axis=1)
+        kind = stretch.kinds[stage - 1]
+        columns = np.concatenate([np.arange(len(pauses[place])) for place in near])
         pauses.append(here)
-        costs.append(best + _A_PAUSE[kind] + (too_short[here] if kind == 2 else 0.0))
-        origins.append(origin)
+        costs.append(cost[np.arange(len(here)), cheapest] + _A_PAUSE[kind] + (too_short[here] if kind == 2 else 0.0))
+        origins.append([(int(source[at]), int(columns[at])) for at in cheapest])
 
     least, way = np.inf, (0, 0)
     for stage, reached in enumerate(pauses):
         if not len(reached):
             continue
-        rest_s, expected_s = sound.all_s - sound.voiced_before(reached), (end - before[stage]) * pace
+        rest_s, expected_s = sound.all_s - voiced_s[reached], (end - before[stage]) * pace
         cost = costs[stage] + left_over[-1] - left_over[reached + 1]
         if cut:
             passed = np.searchsorted(before, before[stage] + rest_s / pace, "right") - 1
@@ -270,7 +292,7 @@ def _matched(
     return least, pairs[::-1]
 
 
-def _misfit(voiced_s: Floats, expected_s: float) -> Floats:
+def _misfit(voiced_s: Floats, expected_s: Floats | float) -> Floats:
     """What it costs that speech lasts so long and not as expected."""
     misfit: Floats = (voiced_s - expected_s) ** 2 / (2 * (_LEAST_SPREAD_S**2 + _SPREAD_S**2 * expected_s))
     return misfit

@@ -7,6 +7,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, overload
@@ -15,7 +16,7 @@ from nbaudio import subtitles
 from nbaudio.errors import NbaudioError
 from nbaudio.phrasing import Wording
 
-__all__ = ["Captions", "Knot", "Phrase", "PhraseTimer", "Place", "usual_pace"]
+__all__ = ["Captions", "Knot", "Phrase", "PhraseTimer", "usual_pace"]
 
 _S_PER_LETTER = 0.07  # of prose, pauses aside: some 15 characters a second, until the sound itself says more
 _LETTERS_TO_BELIEVE = 60
@@ -156,16 +157,6 @@ class Knot(NamedTuple):
     time_s: float
 
 
-class Place(NamedTuple):
-    """The beginning of a word: the letters before it with pauses and without, the pause right before it, in letters."""
-
-    letters: float
-    spoken: float
-    pause: float
-    opens: bool
-    """Whether a phrase begins here."""
-
-
 class PhraseTimer:
     """Says when each phrase of an answer sounds, from the order in which its words and its sound arrive.
 
@@ -191,16 +182,18 @@ class PhraseTimer:
 
     def __init__(self, sample_rate: int, *, exact: bool = False) -> None:
         self.sample_rate, self.exact = sample_rate, exact
-        self._wording = Wording()
+        self.wording = Wording()
+        """The words so far."""
         self._frames = 0
         self._runs: list[tuple[int, int]] = []  # of each run of words: characters before it, frames before it
+        self._run_knots: list[Knot] = []  # of the runs whose words are settled
 
     def words(self, text: str) -> None:
         """Take words that have come; each piece goes on where the last one ended."""
         if text.strip() and (not self._runs or self._runs[-1][1] < self._frames):
             visible = len(text) - len(text.lstrip())
-            self._runs.append((len(self._wording.text) + visible, self._frames))
-        self._wording.add(text)
+            self._runs.append((len(self.wording.text) + visible, self._frames))
+        self.wording.add(text)
 
     def sound(self, frames: int) -> None:
         """Take so many frames of sound that have come."""
@@ -231,28 +224,17 @@ class PhraseTimer:
         knots : sequence of Knot, optional
             Where the times are known better than by `knots`, in order.
         """
-        spans = self._wording.phrases()
+        spans = self.wording.phrases()
         if not spans or (over and not self._frames):
             return ()
         knots = self.knots(over) if knots is None else knots
-        ends = self._wording.letters_at(spans[-1][1])
-        letters = [*(self._wording.letters_at(start) for start, _ in spans), ends]
+        letters = [*(span.begins for span in spans), spans[-1].ends]
         last_s = math.floor(self.duration_s * 1000) / 1000 if over else math.inf
         times = [min(round(time_s, 3), last_s) for time_s in _times_at(letters, knots)]
         return tuple(
-            Phrase(_one_line(self._wording.text[start:end]), start_s, end_s)
-            for (start, end), (start_s, end_s) in zip(spans, pairwise(times), strict=True)
+            Phrase(_one_line(self.wording.text[span.start : span.end]), start_s, end_s)
+            for span, (start_s, end_s) in zip(spans, pairwise(times), strict=True)
         )
-
-    def places(self) -> list[Place]:
-        """Where each word begins, and at last where the last one ends."""
-        opening = {start for start, _ in self._wording.phrases()}
-        places, spoken, pause = [], 0.0, 0.0
-        for word in self._wording.words():
-            places.append(Place(word.begins, spoken, pause, word.start in opening))
-            spoken, pause = spoken + word.ends - word.begins, word.pause
-            end = Place(word.ends, spoken, pause, False)
-        return [*places, end] if places else []
 
     def knots(self, over: bool = False) -> list[Knot]:
         """What is known of the times so far: between two knots the pace is even.
@@ -260,8 +242,8 @@ class PhraseTimer:
         `exact`, every run of words begins with one; else they are the first, the last, and those of the words that an
         even pace would let sound before they came.
         """
-        runs = [Knot(self._wording.letters_at(start), frames / self.sample_rate) for start, frames in self._runs]
-        words = self._wording.words()
+        words = self.wording.words()
+        runs = self._known_runs()
         if not words:
             return [Knot(0.0, 0.0), Knot(0.0, self.duration_s)]
         letters = words[-1].ends + words[-1].pause
@@ -273,6 +255,15 @@ class PhraseTimer:
         if any(run.time_s - run.letters * pace > _MOST_BEHIND_S for run in runs):
             return [first, last]  # here words come behind their sound: their order tells nothing
         return _hull([first, *runs, last])
+
+    def _known_runs(self) -> list[Knot]:
+        """The first word of each run, and the second before which it does not sound."""
+        runs = list(self._run_knots)
+        for start, frames in self._runs[len(runs) :]:
+            runs.append(Knot(self.wording.letters_at(start), frames / self.sample_rate))
+            if start < self.wording.settled:
+                self._run_knots.append(runs[-1])
+        return runs
 
     def _end_s(self, runs: list[Knot], letters: float, over: bool) -> float:
         """The time of the last word's end, while its sound may still be on its way."""
@@ -326,5 +317,6 @@ def _times_at(letters: Iterable[float], knots: Sequence[Knot]) -> Iterator[float
         yield time_s
 
 
+@lru_cache(4096)
 def _one_line(text: str) -> str:
     return " ".join(" ".join(subtitles.lines_of(text)).split())

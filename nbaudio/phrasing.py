@@ -56,8 +56,21 @@ class Word(NamedTuple):
     end: int
     begins: float
     ends: float
+    spoken: float
+    """Letters before it, pauses left out."""
     pause: float
     """Letters of silence behind it, which its punctuation asks for."""
+    opens: bool
+    """Whether a phrase begins with it."""
+
+
+class Span(NamedTuple):
+    """Where a phrase is: characters `start` to `end` of the text, letters `begins` to `ends` of its length."""
+
+    start: int
+    end: int
+    begins: float
+    ends: float
 
 
 class Wording:
@@ -68,17 +81,18 @@ class Wording:
     >>> wording = Wording()
     >>> wording.add("Well, I did. Dr. No kn")
     >>> wording.add("ows.")
-    >>> [wording.text[start:end] for start, end in wording.phrases()]
+    >>> [wording.text[phrase.start : phrase.end] for phrase in wording.phrases()]
     ['Well, I did.', 'Dr. No knows.']
     """
 
     def __init__(self) -> None:
         self.text = ""
-        self._settled = 0  # characters whose words and phrases no later text can change
+        self.settled = 0
+        """Characters whose words and phrases no later text can change."""
         self._kept_words: list[Word] = []
-        self._kept_phrases: list[tuple[int, int]] = []
+        self._kept_phrases: list[Span] = []
         self._words: list[Word] = []
-        self._phrases: list[tuple[int, int]] = []
+        self._phrases: list[Span] = []
         self._fresh = True
 
     def add(self, text: str) -> None:
@@ -91,8 +105,8 @@ class Wording:
         self._read()
         return self._words
 
-    def phrases(self) -> list[tuple[int, int]]:
-        """Every phrase so far, as its first character and the one behind its last; only the last few may still move."""
+    def phrases(self) -> list[Span]:
+        """Every phrase so far; the last few may still move."""
         self._read()
         return self._phrases
 
@@ -109,14 +123,14 @@ class Wording:
         if self._fresh:
             return
         self._words, self._phrases = self._kept_words, self._kept_phrases
-        for sentence, settled in self._sentences(self._settled):
-            before = self._words[-1] if self._words else Word(0, 0, 0.0, 0.0, 0.0)
-            words = self._words + _measured(sentence, before.ends + before.pause)
-            phrases = self._phrases + [(sentence[i][0].start(), sentence[j][0].end()) for i, j in _cut(sentence)]
-            self._words, self._phrases = words, phrases
+        for sentence, settled in self._sentences(self.settled):
+            cuts = _cut(sentence)
+            words = _measured(sentence, {first for first, _ in cuts}, self._words[-1:])
+            phrases = [Span(words[i].start, words[j].end, words[i].begins, words[j].ends) for i, j in cuts]
+            self._words, self._phrases = self._words + words, self._phrases + phrases
             if settled:
-                self._kept_words, self._kept_phrases = words, phrases
-                self._settled = sentence[-1][0].end()
+                self._kept_words, self._kept_phrases = self._words, self._phrases
+                self.settled = words[-1].end
         self._fresh = True
 
     def _sentences(self, start: int) -> Iterator[tuple[list[_Unit], bool]]:
@@ -190,13 +204,16 @@ def _gap(unit: re.Match[str], following: re.Match[str] | None, *, alone: bool, s
     return "short word" if len(unit[0]) <= 3 else "word"
 
 
-def _measured(sentence: list[_Unit], letters: float) -> list[Word]:
-    """The words of a sentence before which there are so many letters."""
+def _measured(sentence: list[_Unit], opening: set[int], before: list[Word]) -> list[Word]:
+    """The words of a sentence, of which those at `opening` begin phrases; `before` is the word before it, if any."""
+    letters = spoken = 0.0
+    if before:
+        letters, spoken = before[0].ends + before[0].pause, before[0].spoken + before[0].ends - before[0].begins
     words = []
-    for unit, gap in sentence:
-        ends = letters + _letters(unit[0])
-        words.append(Word(unit.start(), unit.end(), letters, ends, _PAUSE.get(gap, 0.0)))
-        letters = ends + words[-1].pause
+    for place, (unit, gap) in enumerate(sentence):
+        length, pause = _letters(unit[0]), _PAUSE.get(gap, 0.0)
+        words.append(Word(unit.start(), unit.end(), letters, letters + length, spoken, pause, place in opening))
+        letters, spoken = letters + length + pause, spoken + length
     return words
 
 

@@ -21,7 +21,7 @@ LONG = (
 def phrases_of(text: str) -> list[str]:
     wording = Wording()
     wording.add(text)
-    return [text[start:end] for start, end in wording.phrases()]
+    return [text[phrase.start : phrase.end] for phrase in wording.phrases()]
 
 
 def timer_of(*pieces: str | int, exact: bool = False) -> PhraseTimer:
@@ -99,7 +99,7 @@ def test_nothing_is_lost_no_word_is_cut_and_pieces_do_not_matter(text: str, cuts
     for at, to in pairwise([0, *marks, len(text)]):
         wording.add(text[at:to])
         so_far = wording.phrases()
-        assert [text[start:end] for start, end in so_far] == phrases_of(text[:to])
+        assert [text[phrase.start : phrase.end] for phrase in so_far] == phrases_of(text[:to])
     assert wording.words() == sorted(wording.words())
 
 

@@ -14,7 +14,7 @@ from nbaudio.captions import PhraseTimer
 from nbaudio.codecs import Mp3Writer, pcm16_to_samples
 from nbaudio.display.reply import words_html
 from nbaudio.turns import Reply
-from nbaudio.widgets.front_end import cell_of, deleted_cells, front_end
+from nbaudio.widgets.front_end import cell_of, deleted_cells, front_end, widget_view
 from nbaudio.wire.answers import STREAM_SAMPLE_RATE, AudioDelta, TextDelta
 
 __all__ = ["LiveAnswer", "live_answer"]
@@ -124,7 +124,7 @@ class PlayerAnswer:
             self._player.playing = False
             self._player.send_state("playing")
         self._player.finish(reply, frames)
-        reply.show_once_with(self._player.widget_view, live=self._player.key)
+        reply.show_once_with(widget_view(self._player.model_id), live=self._player.key)
 
 
 _PLAYERS: dict[str, list[Any]] = {}

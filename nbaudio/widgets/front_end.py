@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Literal
 
-__all__ = ["cell_of", "deleted_cells", "front_end"]
+__all__ = ["cell_of", "deleted_cells", "front_end", "widget_view"]
+
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def front_end(shell: Any) -> Literal["live", "batch", "terminal"]:
@@ -36,6 +39,17 @@ def cell_of(shell: Any) -> str:
 def deleted_cells(shell: Any) -> list[str]:
     """The cells that have been deleted since the last request, where the front end says so."""
     return [str(cell) for cell in _request(shell).get("metadata", {}).get("deletedCells") or []]
+
+
+def widget_view(model_id: str) -> dict[str, Any]:
+    """The widget's own part of an output, for front ends that make no widget before they are to show one.
+
+    VS Code and Colab are such. JupyterLab and Notebook 7 make it as soon as the kernel tells of it, and what they would
+    save shows an error in the place of all that stands beside it, as soon as there is another kernel.
+    """
+    if "JPY_SESSION_NAME" in os.environ:  # set by jupyter_server for the kernels of its notebooks
+        return {}
+    return {_WIDGET: {"version_major": 2, "version_minor": 0, "model_id": model_id}}
 
 
 def _request(shell: Any) -> dict[str, Any]:

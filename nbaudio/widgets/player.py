@@ -16,7 +16,6 @@ shows itself (``static/in_place.js``).
 
 from __future__ import annotations
 
-import os
 import threading
 import uuid
 from typing import Any
@@ -31,11 +30,11 @@ from nbaudio.display.reply import words_html
 from nbaudio.errors import ClipError
 from nbaudio.settings import settings
 from nbaudio.turns import Reply, Turn
+from nbaudio.widgets.front_end import widget_view
 from nbaudio.widgets.modules import module_text, style_text
 
-__all__ = ["WIDGET", "Player"]
+__all__ = ["Player"]
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
 _LARGEST_WAV = 5_000_000  # bytes; what is longer goes to the page as MP3
 
 
@@ -184,19 +183,8 @@ class Player(anywidget.AnyWidget):
                     message = {"kind": "sound", "mime": f"audio/pcm;rate={self.sample_rate}"}
                     self.send({**message, "frames": len(self._arrived) // 2}, [bytes(self._arrived)])
 
-    @property
-    def widget_view(self) -> dict[str, Any]:
-        """The widget's own part of its output, for front ends that make no widget before they are to show one.
-
-        VS Code and Colab are such. JupyterLab and Notebook 7 are not, and would save it: without its kernel they then
-        show an error in the place of all else in the bundle.
-        """
-        if "JPY_SESSION_NAME" in os.environ:  # set by jupyter_server for the kernels of its notebooks
-            return {}
-        return {WIDGET: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}}
-
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        return {**self._static(), **self.widget_view}, {}
+        return {**self._static(), **widget_view(self.model_id)}, {}
 
     def _static(self) -> dict[str, Any]:
         if isinstance(self._turn, Reply):

@@ -33,9 +33,10 @@ from traitlets import Bool, Dict, Enum, Float, Int, List, Unicode, default
 from nbaudio.clip import Clip
 from nbaudio.codecs import Samples
 from nbaudio.display.html import tag
+from nbaudio.display.player import live_class
 from nbaudio.errors import CellError, Interrupted
 from nbaudio.widgets.arriving import Arriving, Outcome
-from nbaudio.widgets.front_end import front_end
+from nbaudio.widgets.front_end import front_end, widget_view
 from nbaudio.widgets.modules import module_text, style_text
 from nbaudio.widgets.take import Take
 from nbaudio.widgets.waiting import widgets_heard
@@ -277,10 +278,11 @@ class Recorder(anywidget.AnyWidget):
         """What a saved notebook says of it."""
         return f"Recording, {self.duration_s:.1f} s" if self.duration_s else "Recorder"
 
-    def _repr_mimebundle_(self, **given: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         self._shown = True
-        data, metadata = super()._repr_mimebundle_(**given) or ({}, {})
-        return {**data, "text/plain": self.said, "text/html": str(tag("p", self.said))}, metadata
+        # The living recorder takes the place of the line, which is what is saved.
+        line = tag("p", self.said, class_=live_class(self.key).strip())
+        return {"text/plain": self.said, "text/html": str(line), **widget_view(self.model_id)}, {}
 
 
 def _goes_on(take: Take, start: int) -> bool | None:

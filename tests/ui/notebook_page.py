@@ -37,9 +37,10 @@ _ONLY_CELLS = """sources => {
     for (const sound of globalThis.nbaudio?.players?.values() ?? []) sound.pause();
     const cells = panel.content.model.sharedModel;
     panel.content.model.deletedCells.push(...cells.cells.map(cell => cell.id));  // as the command to delete does
+    const before = cells.cells.length;
     cells.transact(() => {
         cells.insertCells(0, sources.map(source => ({cell_type: 'code', source})));
-        cells.deleteCellRange(sources.length, cells.cells.length);
+        cells.deleteCellRange(sources.length, sources.length + before);
     });
     panel.content.activeCellIndex = 0;
     window.over = false;

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]  # it publishes no types
+from kernel_versions import JUPYTER_PATH
 
 __all__ = ["JupyterServer"]
 
@@ -60,11 +61,11 @@ class JupyterServer:
         """What the server has written so far."""
         return "".join(self._log)
 
-    def write_notebook(self, path: str, *cells: str) -> Path:
+    def write_notebook(self, path: str, *cells: str, kernel: str = "python3") -> Path:
         """Write a notebook of code cells below the folder that is served; gives its path on disk."""
         target = self.notebooks / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps(_notebook(cells)), encoding="utf-8")
+        target.write_text(json.dumps(_notebook(cells, kernel)), encoding="utf-8")
         return target
 
     def stop(self) -> list[str]:
@@ -99,6 +100,8 @@ class JupyterServer:
             "JUPYTER_CONFIG_DIR": str(state / "config"),
             "JUPYTER_DATA_DIR": str(state / "data"),
             "JUPYTER_RUNTIME_DIR": str(state / "runtime"),
+            "JUPYTER_PATH": str(JUPYTER_PATH),  # kernels of other versions
+            "XDG_DATA_HOME": str(state / "user-data"),  # where recordings are kept
             "IPYTHONDIR": str(state / "ipython"),
         }
 
@@ -127,10 +130,10 @@ def _write_settings(state: Path) -> None:
         path.write_text(json.dumps(content))
 
 
-def _notebook(cells: Sequence[str]) -> dict[str, Any]:
+def _notebook(cells: Sequence[str], kernel_name: str) -> dict[str, Any]:
     made: list[dict[str, Any]] = [
         {"cell_type": "code", "id": f"cell-{i}", "metadata": {}, "execution_count": None, "outputs": [], "source": cell}
         for i, cell in enumerate(cells)
     ]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    kernel = {"name": kernel_name, "display_name": kernel_name, "language": "python"}
     return {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": made}

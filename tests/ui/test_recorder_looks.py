@@ -65,10 +65,10 @@ def axe() -> str:
 
 @pytest.fixture(scope="module")
 def listening(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A browser whose microphone hears something like a voice, which becomes too loud after 5 s."""
+    """A browser whose microphone hears something like a voice, which becomes too loud after 4 s."""
     path = tmp_path_factory.mktemp("voice") / "voice.wav"
     spoken = voice(duration_s=9)[:, 0]
-    spoken[120_000:] *= 20
+    spoken[96_000:] *= 20
     soundfile.write(path, np.clip(spoken, -1, 1), 24_000)
     running = browser_with(browser, path)
     yield running
@@ -104,6 +104,7 @@ def asking(opened: Look, **options: Any) -> RecorderOnPage:
     never = "navigator.mediaDevices.getUserMedia = () => new Promise(() => {});"
     recorder = opened(before=never, **options)
     recorder.button("Record").click()
+    recorder.page.wait_for_function("() => !document.getAnimations().some(one => one.playState === 'running')")
     return recorder
 
 
@@ -117,7 +118,7 @@ def recording(opened: Look, **options: Any) -> RecorderOnPage:
 def too_loud(opened: Look, **options: Any) -> RecorderOnPage:
     recorder = opened(silence_s=0, **options)
     recorder.button("Record").click()
-    expect(recorder.status).to_contain_text("Too loud")
+    expect(recorder.status).to_contain_text("Too loud", timeout=20_000)
     return recorder
 
 

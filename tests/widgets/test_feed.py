@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from typing import Any
@@ -51,7 +52,7 @@ def test_many_small_pieces_become_few_messages_and_nothing_is_lost() -> None:
     assert "".join(message["words"] for _, message, _ in page.messages) == "".join(f"{n} " for n in range(500))
     assert len(page.messages) < 100
     starts = [at for at, _, _ in page.messages]
-    assert all(later - earlier >= 0.9 * PAUSE_S for earlier, later in zip(starts, starts[1:], strict=False))
+    assert all(later - earlier >= 0.9 * PAUSE_S for earlier, later in itertools.pairwise(starts))
 
 
 def test_pieces_with_sound_are_numbered_and_say_where_they_begin() -> None:

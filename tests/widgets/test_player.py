@@ -11,7 +11,7 @@ import pytest
 import nbaudio as nba
 from nbaudio import errors
 from nbaudio.turns import Reply, Turn
-from nbaudio.widgets.player import WIDGET, Player
+from nbaudio.widgets.player import Player
 
 TONE = nba.Clip((np.sin(np.arange(48_000) / 9) / 4).astype(np.float32), sample_rate=24_000)
 REPLY = Reply(text="Yes. A golden retriever is.", clips=(TONE,), offline=True, finish_reason="stop")
@@ -132,7 +132,7 @@ def test_front_ends_that_make_widgets_only_to_show_them_are_given_one(monkeypatc
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     player = Player(REPLY)
     data, _ = player._repr_mimebundle_()
-    assert data[WIDGET]["model_id"] == player.model_id
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == player.model_id
     assert "<audio" in data["text/html"]
 
 

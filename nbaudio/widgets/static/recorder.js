@@ -20,6 +20,7 @@
 // Recording belongs to the model: it goes on while views come and go, and stops a second after the last one went. Then,
 // as when a page is closed, nothing more is sent, and the kernel keeps what arrived.
 
+import { showInPlace } from "./in_place.js";
 import { RecorderView } from "./recorder_view.js";
 import { Recording } from "./recording.js";
 
@@ -30,13 +31,29 @@ const recorders = new Map();
 const page = /** @type {{nbaudio?: {recorders?: Map<string, Recording>}}} */ (globalThis);
 (page.nbaudio ??= {}).recorders = recorders; // for tests and benchmarks
 
+/**
+ * @param {Recording} recording
+ * @param {HTMLElement} place
+ */
+function show(recording, place) {
+  const view = new RecorderView(recording);
+  place.append(view.element);
+  if (recording.enter()) view.takeFocus();
+  return () => {
+    view.close();
+    recording.leave();
+  };
+}
+
 export default {
   /** @param {{model: Model}} given */
   initialize({ model }) {
     const key = model.get("key");
     const recording = new Recording(model);
     recorders.set(key, recording);
+    const leave = showInPlace(key, (place) => show(recording, place));
     return () => {
+      leave();
       if (recorders.get(key) === recording) recorders.delete(key);
       recording.close();
     };
@@ -46,12 +63,6 @@ export default {
   render({ model, el }) {
     const recording = recorders.get(model.get("key"));
     if (!recording) throw new Error("This recorder has been closed.");
-    const view = new RecorderView(recording);
-    el.append(view.element);
-    if (recording.enter()) view.takeFocus();
-    return () => {
-      view.close();
-      recording.leave();
-    };
+    return show(recording, el);
   },
 };

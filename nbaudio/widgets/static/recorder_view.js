@@ -234,6 +234,7 @@ export class RecorderView {
     keepInside(event);
     const { key, target } = event;
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (target === this.#device) return; // Escape closes its list
     const presses = key === " " || key === "Enter";
     if (key === "Escape" && this.#recording.active) {
       event.preventDefault();
