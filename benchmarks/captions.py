@@ -1,3 +1,4 @@
+# ruff: noqa: E501  - texts to be spoken
 """How far off captions are: where phrases are said to begin, against where the offline voice really begins them.
 
     python benchmarks/captions.py
@@ -43,47 +44,49 @@ LEAD_S = 0.3
 _LIVE, _LIVE_SOUND = "while it arrives, by the words alone", "while it arrives, with the pauses"
 VOICES = ("marin", "nova", "onyx", "ballad")  # the recorded one, the quickest, the deepest, the slowest
 TEXTS = (
-    "Yes, a golden retriever is a good family dog. They are gentle with children, easy to train, and happy to play for "
-    "hours. Just remember that they need a long walk every day, and that they lose a lot of hair in spring.",
-    "The sky is blue because air scatters short waves of light more than long ones. In the evening the light has a longer "
-    "way to go, so most of the blue is gone before it reaches you.",
-    "To boil an egg, put it into boiling water for six minutes. Then cool it under the tap. If you want the middle to be "
-    "firm, wait for nine minutes instead!",
-    "Penguins live in the south, most of them on cold coasts where there is plenty of fish. Some kinds live much further "
-    "north, on islands near the equator. All of them eat fish, squid and small crabs.",
-    "A bicycle stays upright because the rider steers into the fall, mostly without thinking about it. The faster it goes, "
-    "the smaller these corrections can be.",
-    "Honestly? It depends. A cat sleeps most of the day and does not mind a small flat, as long as it has a window to look "
-    "out of. A dog, on the other hand, wants to be outside, and wants you to be there too.",
-    "Let me think. You could fry the rice with the spinach, push it to the side, and scramble the eggs in the same pan. "
-    "A little soy sauce at the end is all that it needs.",
-    "Leaves are green because of a substance that catches light. In autumn the tree takes it back into its branches, and "
-    "what remains in the leaf is yellow, orange or red.",
-    "The best way to learn the piano as an adult is to play a little every day rather than a lot on Sundays. Choose pieces "
-    "that you love, and play them slowly. Speed comes by itself, but patience does not.",
-    "When you charge a battery, you push small charged particles from one side to the other. When you use it, they travel "
-    "back, and on their way they do the work for you. Over the years some of them get stuck, which is why old batteries "
-    "do not last as long.",
-    "Rivers carry a very small amount of salt into the sea. The water leaves again as clouds, while the salt stays behind. "
-    "After a few hundred million years, that adds up.",
-    "A rainbow appears when the sun is behind you and rain is in front of you. Each drop bends the light and throws it "
-    "back, and each colour leaves the drop at its own angle.",
-    "If the street is noisy, try a fan or some soft rain from a loudspeaker; a steady sound hides the sudden ones. Keep "
-    "the room cool and dark, and leave your telephone in another room.",
-    "Frogs have smooth, moist skin and long legs, and they jump. Toads have dry skin with bumps, and they prefer to walk. "
-    "Neither of them will give you warts.",
-    "Good morning! Your train leaves at noon from the old station. Please be there a quarter of an hour before, because "
-    "the doors close early and the platform changes quite often.",
-    "Sourdough needs time more than anything else. Mix flour, water and salt with your starter, let it rest until it has "
-    "doubled, fold it a few times, and bake it in a very hot oven with some steam.",
-    "I am not sure that I understood you. Did you ask for the opening hours of the museum, or for the way to get there? It "
-    "is open until six today.",
-    "The first thing that you should do is to write down what you want to know before you open the book; most people read "
-    "far too much and ask far too little, and then they wonder why so little of it stays in their heads.",
-    "Mountains near the sea are often green on one side and brown on the other. Wet air rises, cools, and drops its rain "
-    "before it gets across. What comes down on the far side is dry and warm.",
-    "No. The battery is nearly empty, the lamp in the hall is still on, and the window in the kitchen is open. Shall I "
-    "turn off the lamp? I can't close the window, I'm afraid.",
+    "Yes, a golden retriever is a good family dog. They are gentle with children, easy to train, and happy to "
+    "play for hours. Just remember that they need a long walk every day, and that they lose a lot of hair in "
+    "spring.",
+    "The sky is blue because air scatters short waves of light more than long ones. In the evening the light has "
+    "a longer way to go, so most of the blue is gone before it reaches you.",
+    "To boil an egg, put it into boiling water for six minutes. Then cool it under the tap. If you want the "
+    "middle to be firm, wait for nine minutes instead!",
+    "Penguins live in the south, most of them on cold coasts where there is plenty of fish. Some kinds live much "
+    "further north, on islands near the equator. All of them eat fish, squid and small crabs.",
+    "A bicycle stays upright because the rider steers into the fall, mostly without thinking about it. The faster"
+    " it goes, the smaller these corrections can be.",
+    "Honestly? It depends. A cat sleeps most of the day and does not mind a small flat, as long as it has a "
+    "window to look out of. A dog, on the other hand, wants to be outside, and wants you to be there too.",
+    "Let me think. You could fry the rice with the spinach, push it to the side, and scramble the eggs in the "
+    "same pan. A little soy sauce at the end is all that it needs.",
+    "Leaves are green because of a substance that catches light. In autumn the tree takes it back into its "
+    "branches, and what remains in the leaf is yellow, orange or red.",
+    "The best way to learn the piano as an adult is to play a little every day rather than a lot on Sundays. "
+    "Choose pieces that you love, and play them slowly. Speed comes by itself, but patience does not.",
+    "When you charge a battery, you push small charged particles from one side to the other. When you use it, "
+    "they travel back, and on their way they do the work for you. Over the years some of them get stuck, which is"
+    " why old batteries do not last as long.",
+    "Rivers carry a very small amount of salt into the sea. The water leaves again as clouds, while the salt "
+    "stays behind. After a few hundred million years, that adds up.",
+    "A rainbow appears when the sun is behind you and rain is in front of you. Each drop bends the light and "
+    "throws it back, and each colour leaves the drop at its own angle.",
+    "If the street is noisy, try a fan or some soft rain from a loudspeaker; a steady sound hides the sudden "
+    "ones. Keep the room cool and dark, and leave your telephone in another room.",
+    "Frogs have smooth, moist skin and long legs, and they jump. Toads have dry skin with bumps, and they prefer "
+    "to walk. Neither of them will give you warts.",
+    "Good morning! Your train leaves at noon from the old station. Please be there a quarter of an hour before, "
+    "because the doors close early and the platform changes quite often.",
+    "Sourdough needs time more than anything else. Mix flour, water and salt with your starter, let it rest until"
+    " it has doubled, fold it a few times, and bake it in a very hot oven with some steam.",
+    "I am not sure that I understood you. Did you ask for the opening hours of the museum, or for the way to get "
+    "there? It is open until six today.",
+    "The first thing that you should do is to write down what you want to know before you open the book; most "
+    "people read far too much and ask far too little, and then they wonder why so little of it stays in their "
+    "heads.",
+    "Mountains near the sea are often green on one side and brown on the other. Wet air rises, cools, and drops "
+    "its rain before it gets across. What comes down on the far side is dry and warm.",
+    "No. The battery is nearly empty, the lamp in the hall is still on, and the window in the kitchen is open. "
+    "Shall I turn off the lamp? I can't close the window, I'm afraid.",
 )
 
 

@@ -39,7 +39,7 @@ _PACES, _NEAR_PACES, _PACE_SPREAD = np.geomspace(0.7, 1.4, 13), np.geomspace(0.8
 _LETTERS_TO_KNOW = 200  # of a voice, before only paces near its own are tried
 
 _HEARD_S = 0.05  # of a phrase of an answer that broke off, for it to be heard at all
-_AHEAD_S = 3.0
+_AHEAD_S = 3.0  # beyond what is heard, to which words may belong all the same
 _LOOK_S = 0.3  # of new sound, before its pauses are looked at again
 _STRETCH_S = 30.0  # of an answer that broke off is looked at together
 _SETTLED_S = 12.0  # what is so far back is not looked at again, so that a long answer stays quick to follow
@@ -144,9 +144,8 @@ def _found(
             most = left.letters + (heard_s - left.time_s + _AHEAD_S) / (pace * _PACES[0])
             end = min(end, bisect_left(words, most, first + 1, key=_begins))
         stretch = _Stretch.of(words, first, end)
-        times_s, anchors, pace = _times(
-            stretch, speech, pace, _PACES if left.letters < _LETTERS_TO_KNOW else _NEAR_PACES
-        )
+        paces = _PACES if left.letters < _LETTERS_TO_KNOW else _NEAR_PACES
+        times_s, anchors, pace = _times(stretch, speech, pace, paces)
         if timer.exact or settled:
             times_s[0] = left.time_s
         if last and timer.exact:

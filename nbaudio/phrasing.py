@@ -122,15 +122,20 @@ class Wording:
     def _read(self) -> None:
         if self._fresh:
             return
-        self._words, self._phrases = self._kept_words, self._kept_phrases
+        tail_words: list[Word] = []
+        tail_phrases: list[Span] = []
         for sentence, settled in self._sentences(self.settled):
             cuts = _cut(sentence)
-            words = _measured(sentence, {first for first, _ in cuts}, self._words[-1:])
+            words = _measured(sentence, {first for first, _ in cuts}, (tail_words or self._kept_words)[-1:])
             phrases = [Span(words[i].start, words[j].end, words[i].begins, words[j].ends) for i, j in cuts]
-            self._words, self._phrases = self._words + words, self._phrases + phrases
             if settled:
-                self._kept_words, self._kept_phrases = self._words, self._phrases
+                self._kept_words += words
+                self._kept_phrases += phrases
                 self.settled = words[-1].end
+            else:
+                tail_words += words
+                tail_phrases += phrases
+        self._words, self._phrases = self._kept_words + tail_words, self._kept_phrases + tail_phrases
         self._fresh = True
 
     def _sentences(self, start: int) -> Iterator[tuple[list[_Unit], bool]]:

@@ -6,6 +6,7 @@ over the shell channel, or to a subshell as JupyterLab does it on ipykernel 7.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -21,19 +22,16 @@ from kernel_versions import JUPYTER_PATH, kernel_spec
 __all__ = ["Cell", "KernelPage", "Widget"]
 
 LIMIT_S = 60
-NUDGE_S = (
-    2  # ipykernel 7.0 to 7.3 can leave a request unread until another one comes (7.4, subshell_manager.py: "wedge")
-)
 
 
 @dataclass
 class Cell:
     """What has come of a cell so far."""
 
-    id: str
     outputs: list[dict[str, Any]] = field(default_factory=list)
     started: bool = False
     over: bool = False
+    replied: bool = False
     took_s: float = 0.0
 
     @property
@@ -116,11 +114,13 @@ class KernelPage:
     def queue(self, source: str, *, page: bool = True) -> Cell:
         """Have a cell run when those before it are done; `page` says whether it is a page that asks."""
         content = {"code": source, "silent": False, "store_history": True, "user_expressions": {}}
-        message = self.client.session.msg("execute_request", {**content, "allow_stdin": page, "stop_on_error": True})
-        if page:
-            message["metadata"] = {"cellId": f"cell-{len(self.cells)}"}
+        metadata = {"cellId": f"cell-{len(self.cells)}"} if page else {}
+        self._hear_replies()
+        message = self.client.session.msg(
+            "execute_request", {**content, "allow_stdin": page, "stop_on_error": True}, metadata=metadata
+        )
         self.client.shell_channel.send(message)
-        cell = self.cells[message["header"]["msg_id"]] = Cell(message["header"]["msg_id"])
+        cell = self.cells[message["header"]["msg_id"]] = Cell()
         return cell
 
     def run(self, source: str, *, page: bool = True) -> Cell:
@@ -132,6 +132,7 @@ class KernelPage:
         return cell
 
     def send_comm(self, comm: str, data: dict[str, Any], buffers: tuple[bytes, ...] = ()) -> str:
+        self._hear_replies()
         message = self.client.session.msg("comm_msg", {"comm_id": comm, "data": data})
         if self._subshell:
             message["header"]["subshell_id"] = self._subshell
@@ -148,10 +149,8 @@ class KernelPage:
         while not until():
             left = end - time.monotonic()
             assert left > 0, f"not within {limit_s} s; cells: {list(self.cells.values())[-2:]}"
-            try:
-                self._take(self.client.get_iopub_msg(timeout=min(left, NUDGE_S)))
-            except Empty:
-                self.client.kernel_info()
+            with contextlib.suppress(Empty):
+                self._take(self.client.get_iopub_msg(timeout=left))
 
     def recorder(self) -> Widget:
         """The newest Recorder, once there is one."""
@@ -169,6 +168,17 @@ class KernelPage:
     def close(self) -> None:
         self.client.stop_channels()
         self._manager.shutdown_kernel(now=True)
+
+    def _hear_replies(self) -> None:
+        """Take the replies to all cells that are over.
+
+        Before anything else is sent: ipykernel 7.0 to 7.3 can lose a request that comes while they send a reply, and
+        are deaf from then on (ipython/ipykernel#1529, in 7.4; 7.3.0 on a busy machine: one in thirty to two hundred).
+        """
+        while any(cell.over and not cell.replied for cell in self.cells.values()):
+            reply = self.client.get_shell_msg(timeout=LIMIT_S)
+            if cell := self.cells.get(reply["parent_header"].get("msg_id", "")):
+                cell.replied = True
 
     # -- what the kernel says -----------------------------------------------------------------------------
 

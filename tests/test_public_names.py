@@ -21,6 +21,8 @@ PUBLIC = [
     "Finished",
     "NbAudio",
     "NbaudioError",
+    "Player",
+    "Recorder",
     "Reply",
     "TextDelta",
     "Turn",

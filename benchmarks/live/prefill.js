@@ -28,12 +28,16 @@
 
   /** nbaudio: the page gets so many pieces from its sound thread, as it gets them from a microphone, but faster. */
   benchmark.prefillPieces = async (seconds) => {
-    const frames = Math.round(capture.context.sampleRate * PIECE_S);
+    const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+    while (!capture?.port.onmessage) await pause(20); // the microphone is being opened
+    const { port, context } = capture;
+    capture = undefined;
+    const frames = Math.round(context.sampleRate * PIECE_S);
     for (let done = 0; done < seconds / PIECE_S; done++) {
       const samples = Float32Array.from({ length: frames }, () => 0.05 * (Math.random() - 0.5));
-      capture.port.onmessage({ data: { samples, last: false } });
+      port.onmessage({ data: { samples, last: false } });
       if (done % 20) continue;
-      do await new Promise((resolve) => setTimeout(resolve, 5));
+      do await pause(5);
       while (sockets.some(({ bufferedAmount }) => bufferedAmount > MOST_BYTES));
     }
   };

@@ -37,7 +37,7 @@ def with_nbaudio(lab: Lab, server: OpenAIServer, length_s: float, times: int, *,
     prefilled : bool
         Whether most of it is put in place instead of spoken.
     """
-    cell = f"%%listen --max {length_s + 600:.0f} --silence 0\nWhat do you hear?"
+    cell = f"%%listen --once --max {length_s + 600:.0f} --silence 0\nWhat do you hear?"
     folder = lab.folder / "recordings"
     with FirstByte(port_of(server)) as door:
         setup = f"for_listen({door.url + '/v1'!r}, {server.api_key!r}, {str(folder)!r})\n%load_ext nbaudio"

@@ -131,7 +131,7 @@ _PLAYERS: dict[str, list[Any]] = {}
 
 
 def _close_players_of_the_past(shell: Any) -> None:
-    """A cell that is run again, or is gone, no longer shows the players that it had: free them, here and in the page."""
+    """Free the players, here and in the page, that no cell shows: of a cell that is run again, or is gone."""
     for cell in (cell_of(shell), *deleted_cells(shell)):
         for player in _PLAYERS.pop(cell, []):
             player.close()

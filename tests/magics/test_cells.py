@@ -211,7 +211,7 @@ def test_the_status_names_the_key_but_does_not_show_it(kernel: Kernel) -> None:
         ("%%speak --audio-format ape\nHi", "CellError: --audio-format can't be 'ape'. Write --audio-format wav|"),
         ("%%speak -o 2x\nHi", "CellError: '2x' can't be the name of a variable. Write -o reply."),
         ("%%speak coral\nHi", "CellError: %%speak does not know what to do with 'coral'."),
-        ("%%listen\nWhat?", "CellError: %%listen needs a recording. Name it: %%listen question.wav"),
+        ("%%listen\nWhat?", "CellError: No front end answered within 3 s: a recorder needs a notebook that somebody"),
         ("%listen qestion.wav", "ClipNotFound: There is no file 'qestion.wav'. Did you mean 'question.wav'?"),
         ("%listen notes.txt", "ClipError: These 8 bytes are no sound file that can be read. WAV, MP3, FLAC"),
         ("%%speak --voice bob\nHi", "UnknownVoice: 127.0.0.1:"),
@@ -234,18 +234,18 @@ def test_what_came_of_a_broken_answer_is_shown_above_the_error(kernel: Kernel) -
 
 @pytest.mark.parametrize("piece", ["TextDelta", "AudioDelta"])
 def test_an_interrupt_while_a_piece_is_being_shown_is_heard(kernel: Kernel, piece: str) -> None:
-    # The interrupt comes in `LiveAnswer.add`, between two waits for the network.
+    # The interrupt comes in `WordsAnswer.add`, between two waits for the network.
     kernel.run(f"""
-from nbaudio.magics.live import LiveAnswer
-add = LiveAnswer.add
+from nbaudio.magics.live import WordsAnswer
+add = WordsAnswer.add
 def interrupted(self, event):
     add(self, event)
     if type(event).__name__ == {piece!r}:
         raise KeyboardInterrupt
-LiveAnswer.add = interrupted
+WordsAnswer.add = interrupted
 """)
     outputs = kernel.run("%%speak --once -o kept\nHello")
-    kernel.run("LiveAnswer.add = add")
+    kernel.run("WordsAnswer.add = add")
     assert [output.output_type for output in outputs] == ["display_data", "error"]
     assert "broke off" in outputs[0].data["text/plain"]
     assert outputs[1].traceback == [f"Interrupted: {outputs[1].evalue}"]

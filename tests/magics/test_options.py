@@ -138,7 +138,8 @@ def test_every_setting_that_shapes_a_request_is_an_option_with_its_help() -> Non
     options = {option.name: option for option in setting_options()}
 
     assert set(options) == {
-        "voice", "model", "instructions", "stream", "no_stream", "audio_format", "max_completion_tokens", "temperature"
+        "voice", "model", "instructions", "play", "stream", "no_stream", "audio_format", "max_completion_tokens",
+        "temperature",
     }  # fmt: skip
     assert all(option.help for option in options.values())
     assert options["max_completion_tokens"].flag == "--max-completion-tokens"

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 from ipywidgets import DOMWidget
 from playwright.sync_api import Browser, Locator, Page
 
+from nbaudio.engine.parts import engine
 from nbaudio.widgets.modules import module_text, style_text
 from nbaudio.widgets.recorder import Recorder
 
 from .browser import SOUND_WITHOUT_CLICK, launch_with
 from .widget_page import WidgetPage
 
-__all__ = ["RecorderOnPage", "browser_with"]
+__all__ = ["QUESTION", "RecorderOnPage", "browser_with", "choose", "lost_s", "question", "recorders"]
+
+QUESTION = "Good morning. Is a golden retriever a good family dog?"
 
 _FAKE_DEVICE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 _LOG = """() => {
@@ -62,6 +68,44 @@ def browser_with(browser: Browser, speech: Path | None, *flags: str, allowed: bo
     device = [*_FAKE_DEVICE[: 2 if allowed else 1], f"--use-file-for-fake-audio-capture={speech}%noloop"]
     running, _ = launch_with(browser.browser_type, SOUND_WITHOUT_CLICK, *(device if speech else []), *flags)
     return running
+
+
+def question(folder: Path) -> Path:
+    """A file in which the offline voice asks `QUESTION`, 3 s."""
+    path = folder / "question.wav"
+    soundfile.write(path, engine().speaker.speak(QUESTION, "nova"), 24_000)
+    return path
+
+
+def lost_s(sound: np.ndarray[Any, Any], speech: Path) -> float:
+    """How much of the beginning of the speech is missing, by the place where the two are most alike."""
+    samples, _ = soundfile.read(speech, dtype="float32")
+    size = 1 << (len(samples) + len(sound)).bit_length()
+    alike = np.fft.irfft(np.fft.rfft(samples, size) * np.conj(np.fft.rfft(sound, size)))
+    lag = int(np.argmax(alike))
+    return (lag if lag < size // 2 else lag - size) / 24_000
+
+
+@contextmanager
+def recorders(listening: Browser) -> Iterator[Callable[..., RecorderOnPage]]:
+    """Opens pages with a recorder each; fails if one of them logs an error."""
+    opened: list[RecorderOnPage] = []
+
+    def recorder(browser: Browser = listening, **options: Any) -> RecorderOnPage:
+        page = browser.new_context(viewport={"width": 700, "height": 400}).new_page()
+        opened.append(RecorderOnPage(page, **options))
+        return opened[-1]
+
+    yield recorder
+    for one in opened:
+        assert one.place.errors == []
+        one.page.context.close()
+
+
+def choose(recorder: RecorderOnPage, name: str, data: bytes) -> None:
+    """The person chooses a file."""
+    files = recorder.view().locator("input[type=file]")
+    files.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": data})
 
 
 class RecorderOnPage:

@@ -130,11 +130,11 @@ def test_an_interrupt_ends_the_wait_within_half_a_second(page: KernelPage) -> No
     assert float(cell.printed.split()[1]) - pressed < 0.5
     assert next_cell.printed == ""  # Run All ends
     assert page.run("print('usable')").printed == "usable\n"
-    after = page.queue("await dial.reach(7)\nprint(dial.seen)")
-    page.wait(lambda: after.started)
+    after = page.queue("async with widgets_heard():\n    print('now')\n    await dial.reach(7)\nprint(dial.seen)")
+    page.wait(lambda: after.printed)
     slider.set(value=7)
     page.wait(lambda: after.over)
-    assert after.printed == "[1, 7]\n"
+    assert after.printed == "now\n[1, 7]\n"
 
 
 def test_an_error_after_the_wait_keeps_the_next_cells_from_running(page: KernelPage) -> None:

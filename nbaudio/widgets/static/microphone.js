@@ -88,6 +88,7 @@ export class Microphone {
     this.#node.port.onmessage = ({ data }) => data.samples.length && piece(data.samples);
     this.#track.onended = lost;
     this.#source.connect(this.#node);
+    if (this.#track.readyState === "ended") lost(); // while it was being opened, and nobody is told twice
   }
 
   /** Gives what is left of the sound, then shuts the microphone. */
