@@ -1,4 +1,3 @@
-# ruff: noqa: E501  - texts to be spoken
 """How far off captions are: where phrases are said to begin, against where the offline voice really begins them.
 
     python benchmarks/captions.py

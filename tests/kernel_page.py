@@ -66,6 +66,12 @@ class Widget:
     closed: bool = False
     done: list[str] = field(default_factory=list)
 
+    def is_in(self, bundle: dict[str, Any]) -> bool:
+        """Whether an output shows it: as a widget's view, or as a figure whose place it takes."""
+        view = bundle.get("application/vnd.jupyter.widget-view+json", {})
+        place = f"nbaudio-live-{self.state.get('key')}"
+        return view.get("model_id") == self.id or place in bundle.get("text/html", "")
+
     def send(self, content: dict[str, Any], *buffers: bytes) -> str:
         """Send a custom message."""
         return self.page.send_comm(self.id, {"method": "custom", "content": content}, buffers)
@@ -152,18 +158,15 @@ class KernelPage:
             with contextlib.suppress(Empty):
                 self._take(self.client.get_iopub_msg(timeout=left))
 
+    @property
+    def recorders(self) -> list[Widget]:
+        """Every Recorder that there has been, in order."""
+        return [one for one in self.widgets.values() if one.state.get("_anywidget_id", "").endswith(".Recorder")]
+
     def recorder(self) -> Widget:
         """The newest Recorder, once there is one."""
-
-        def found() -> list[Widget]:
-            return [
-                widget
-                for widget in self.widgets.values()
-                if widget.state.get("_anywidget_id", "").endswith(".Recorder") and not widget.closed
-            ]
-
-        self.wait(found)
-        return found()[-1]
+        self.wait(lambda: self.recorders)
+        return self.recorders[-1]
 
     def close(self) -> None:
         self.client.stop_channels()
@@ -221,9 +224,9 @@ class KernelPage:
             cell.outputs.append(content)
             if name := content.get("transient", {}).get("display_id"):
                 self._by_display[name] = content
-            view = content.get("data", {}).get("application/vnd.jupyter.widget-view+json", {})
-            if widget := self.widgets.get(view.get("model_id", "")):
-                self.react(widget, {"kind": "shown"})
+            for widget in list(self.widgets.values()):
+                if widget.is_in(content.get("data", {})):
+                    self.react(widget, {"kind": "shown"})
 
     def _control(self, kind: str) -> dict[str, Any]:
         message = self.client.session.msg(kind, {})

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 from IPython.display import DisplayHandle, clear_output, display
 
-from nbaudio.captions import PhraseTimer
 from nbaudio.codecs import Mp3Writer, pcm16_to_samples
 from nbaudio.display.reply import words_html
 from nbaudio.turns import Reply
@@ -94,6 +93,7 @@ class PlayerAnswer:
     """A player, which sounds with the first piece, and which the finished answer keeps."""
 
     def __init__(self, shell: Any, play: str, source: str, exact: bool) -> None:
+        from nbaudio.alignment import Follower
         from nbaudio.widgets.feed import Feed
         from nbaudio.widgets.player import Player
 
@@ -103,7 +103,7 @@ class PlayerAnswer:
         self._mp3 = _Mp3()
         # Shown before the first piece: the page makes itself ready while the model still thinks.
         display(self._player)
-        self._feed = Feed(self._player.send_piece, PhraseTimer(STREAM_SAMPLE_RATE, exact=exact))
+        self._feed = Feed(self._player.send_piece, Follower(STREAM_SAMPLE_RATE, exact=exact))
 
     def add(self, event: TextDelta | AudioDelta) -> None:
         """Take one piece."""

@@ -101,7 +101,8 @@ async def _recorded(recorder: Recorder) -> Clip:
 def _stopped(take: Take | None) -> Cancelled:
     if take is None or not take.frames:
         return Cancelled("Stopped before anything was recorded.", "Run the cell again to speak.")
-    return Cancelled(f"Stopped; the {take.duration_s:.1f} s that were recorded are kept.", _AGAIN)
+    kept = f"Stopped; the {take.duration_s:.1f} s that were recorded are kept."
+    return Cancelled(kept, "%listen --again sends them once more.")
 
 
 def _with_advice(error: NbaudioError, advice: str) -> NbaudioError:

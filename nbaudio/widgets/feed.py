@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from nbaudio.wire.answers import AudioDelta, TextDelta
 
 if TYPE_CHECKING:
-    from nbaudio.captions import PhraseTimer
+    from nbaudio.alignment import Follower
+    from nbaudio.captions import Phrase
 
 __all__ = ["Feed"]
 
@@ -31,14 +32,15 @@ class Feed:
     ----------
     send : callable
         Called with a message and its sound: PCM16, which may be empty.
-    timer : PhraseTimer
+    follower : Follower
         Knows when each phrase is heard.
     """
 
-    def __init__(self, send: Send, timer: PhraseTimer) -> None:
-        self._send, self._timer = send, timer
+    def __init__(self, send: Send, follower: Follower) -> None:
+        self._send, self._follower = send, follower
         self._arrived: queue.SimpleQueue[TextDelta | AudioDelta | None] = queue.SimpleQueue()
-        self._index = self._frames = self._phrases = 0
+        self._index = self._frames = 0
+        self._phrases: tuple[Phrase, ...] = ()
         self._thread = threading.Thread(target=self._run, name="nbaudio-feed", daemon=True)
         self._thread.start()
 
@@ -71,17 +73,17 @@ class Feed:
         for event in events:
             if isinstance(event, TextDelta):
                 words += event.text
-                self._timer.words(event.text)
+                self._follower.words(event.text)
             else:
                 sound += event.pcm16
-                self._timer.sound(len(event.pcm16) // 2)
+                self._follower.sound(event.pcm16)
         if not words and not sound:
             return
         message: dict[str, object] = {"kind": "piece", "index": self._index, "frames_before": self._frames}
         message["words"] = words
-        phrases = self._timer.phrases(over=False)
-        if len(phrases) != self._phrases or words:
-            self._phrases = len(phrases)
+        phrases = self._follower.phrases(over=False)
+        if phrases != self._phrases:
+            self._phrases = phrases
             message["phrases"] = [[phrase.text, phrase.start_s, phrase.end_s] for phrase in phrases]
         self._send(message, sound)
         if sound:

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Any
 
-from nbaudio.captions import PhraseTimer
+from nbaudio.alignment import Follower
 from nbaudio.widgets.feed import PAUSE_S, Feed
 from nbaudio.wire.answers import AudioDelta, TextDelta
 
@@ -28,7 +28,7 @@ class Page:
 
 def test_the_first_piece_goes_without_waiting_for_another() -> None:
     page = Page()
-    feed = Feed(page.take, PhraseTimer(24_000, exact=True))
+    feed = Feed(page.take, Follower(24_000, exact=True))
     feed.add(TextDelta("Hello."))
 
     assert page.first.wait(10)
@@ -38,7 +38,7 @@ def test_the_first_piece_goes_without_waiting_for_another() -> None:
 
 def test_many_small_pieces_become_few_messages_and_nothing_is_lost() -> None:
     page = Page()
-    feed = Feed(page.take, PhraseTimer(24_000, exact=True))
+    feed = Feed(page.take, Follower(24_000, exact=True))
     sent = b""
     for number in range(500):
         feed.add(TextDelta(f"{number} "))
@@ -57,7 +57,7 @@ def test_many_small_pieces_become_few_messages_and_nothing_is_lost() -> None:
 
 def test_pieces_with_sound_are_numbered_and_say_where_they_begin() -> None:
     page = Page()
-    feed = Feed(page.take, PhraseTimer(24_000, exact=True))
+    feed = Feed(page.take, Follower(24_000, exact=True))
     for _ in range(3):
         page.first.clear()
         feed.add(AudioDelta(SECOND))
@@ -70,7 +70,7 @@ def test_pieces_with_sound_are_numbered_and_say_where_they_begin() -> None:
 
 def test_phrases_go_with_the_words_that_they_are_of() -> None:
     page = Page()
-    feed = Feed(page.take, PhraseTimer(24_000, exact=True))
+    feed = Feed(page.take, Follower(24_000, exact=True))
     for text in ("Good morning. ", "How are you?"):
         feed.add(TextDelta(text))
         feed.add(AudioDelta(SECOND))
