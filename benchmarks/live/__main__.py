@@ -40,18 +40,18 @@ import platform
 import sys
 import tempfile
 import wave
+from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.openai_server import serve
+from tests.openai_server import OpenAIServer, serve
 
 from . import recording, speaking
 from .first_byte import FirstByte
 from .places import Gradio, Lab, browser, lacking
-from .recording import Stopped
 from .sound import AT_ONCE, JITTERY, REAL_TIME, SAMPLE_RATE, SMALL, sound_of
 from .speaking import Run, Spoken
 from .table import print_recordings, print_sounds
@@ -61,6 +61,31 @@ SHORT_S = 4.0
 
 def main() -> None:
     options = _options()
+    peers = [name for name in ("gradio", "ipyaudio") if not lacking(name)]
+    for name in ("gradio", "ipyaudio"):
+        if why := lacking(name):
+            print(why)
+    names = ", ".join(f"{name} {version(name)}" for name in ("nbaudio", *peers))
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    print(f"{names}; Python {platform.python_version()}, {os.cpu_count()} processors{load}", flush=True)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        running = stack.enter_context(browser(stack.enter_context(sync_playwright()), _microphone(folder)))
+        server = stack.enter_context(serve())
+        lab = stack.enter_context(Lab(running))
+        gradio = None
+        if "gradio" in peers:
+            door = stack.enter_context(FirstByte(server))
+            gradio = stack.enter_context(Gradio(running, [SHORT_S, options.seconds], door))
+        if "speaking" in options.parts:
+            _speak(options, lab, server, gradio, "ipyaudio" in peers)
+        if "recording" in options.parts:
+            _record(options, lab, server, gradio, "ipyaudio" in peers)
+
+
+def _speak(
+    options: argparse.Namespace, lab: Lab, server: OpenAIServer, gradio: Gradio | None, has_ipyaudio: bool
+) -> None:
     pages = [
         [
             *[Run(REAL_TIME, SHORT_S)] * (options.times + 1),
@@ -71,46 +96,35 @@ def main() -> None:
         ],
         [Run(JITTERY, options.seconds)] * 2,
     ]
-    peers = [name for name in ("gradio", "ipyaudio") if not lacking(name)]
-    for name in ("gradio", "ipyaudio"):
-        if why := lacking(name):
-            print(why)
-    names = ", ".join(f"{name} {version(name)}" for name in ("nbaudio", *peers))
-    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    print(f"{names}; Python {platform.python_version()}, {os.cpu_count()} processors{load}", flush=True)
-    sounds: dict[str, list[Spoken]] = {}
-    stops: dict[str, list[Stopped]] = {}
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        running = stack.enter_context(browser(stack.enter_context(sync_playwright()), _microphone(folder)))
-        server = stack.enter_context(serve())
-        lab = stack.enter_context(Lab(running))
-        if "speaking" in options.parts:
-            sounds["nbaudio"] = [one for page in pages for one in speaking.with_nbaudio(lab, page)]
-            sounds["%%speak"] = [one for page in pages for one in speaking.with_speak(lab, server, page)]
-            if "ipyaudio" in peers:
-                sounds["ipyaudio"] = [one for page in pages for one in speaking.with_ipyaudio(lab, page)]
-        if "recording" in options.parts:
-            stops["nbaudio"] = [
-                *recording.with_nbaudio(lab, server, 10, options.times, prefilled=False),
-                *recording.with_nbaudio(lab, server, options.long, 3, prefilled=True),
-            ]
-            if "ipyaudio" in peers:
-                stops["ipyaudio"] = recording.with_ipyaudio(lab, server.base_url, 10, 2)
-        if "gradio" in peers:
-            door = stack.enter_context(FirstByte(recording.port_of(server)))
-            gradio = stack.enter_context(Gradio(running, [SHORT_S, options.seconds], door.url))
-            if "speaking" in options.parts:
-                sounds["gradio"] = [one for page in pages for one in speaking.with_gradio(gradio, page)]
-            if "recording" in options.parts:
-                stops["gradio"] = [
-                    *recording.with_gradio(gradio, door, 10, options.times, prefilled=False),
-                    *recording.with_gradio(gradio, door, options.long, 2, prefilled=True),
-                ]
-    if sounds:
-        print_sounds(sounds, options.seconds)
-    if stops:
-        print_recordings(stops, options.long)
+    measures: dict[str, Callable[[list[Run]], list[Spoken]]] = {
+        "nbaudio": lambda runs: speaking.with_nbaudio(lab, runs),
+        "%%speak": lambda runs: speaking.with_speak(lab, server, runs),
+    }
+    if has_ipyaudio:
+        measures["ipyaudio"] = lambda runs: speaking.with_ipyaudio(lab, runs)
+    if gradio is not None:
+        measures["gradio"] = lambda runs: speaking.with_gradio(gradio, runs)
+    found = {name: [one for runs in pages for one in measure(runs)] for name, measure in measures.items()}
+    print_sounds(found, options.seconds)
+
+
+def _record(
+    options: argparse.Namespace, lab: Lab, server: OpenAIServer, gradio: Gradio | None, has_ipyaudio: bool
+) -> None:
+    found = {
+        "nbaudio": [
+            *recording.with_nbaudio(lab, server, 10, options.times, prefilled=False),
+            *recording.with_nbaudio(lab, server, options.long, 3, prefilled=True),
+        ]
+    }
+    if has_ipyaudio:
+        found["ipyaudio"] = recording.with_ipyaudio(lab, server, 10, 2)
+    if gradio is not None:
+        found["gradio"] = [
+            *recording.with_gradio(gradio, 10, options.times, prefilled=False),
+            *recording.with_gradio(gradio, options.long, 3, prefilled=True),
+        ]
+    print_recordings(found, options.long)
 
 
 def _microphone(folder: Path) -> Path:

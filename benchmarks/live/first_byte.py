@@ -6,7 +6,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from tests.openai_server import OpenAIServer
 
 __all__ = ["FirstByte", "post_file"]
 
@@ -16,8 +20,7 @@ class FirstByte:
 
     Parameters
     ----------
-    port : int
-        Of the server, on the loopback.
+    server : OpenAIServer
 
     Attributes
     ----------
@@ -29,26 +32,20 @@ class FirstByte:
 
     _BURST_S = 1.0
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, server: OpenAIServer) -> None:
         self.times: list[float] = []
-        self._port = port
+        self._port = urlsplit(server.base_url).port
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._came = threading.Condition()
+        self._lock = threading.Lock()
+        self._last_s = 0.0
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> FirstByte:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._listener.close()
-
-    def wait(self, count: int, limit_s: float) -> float:
-        """When the first byte of request number `count` (from 1) came; TimeoutError if it doesn't."""
-        with self._came:
-            if not self._came.wait_for(lambda: len(self.times) >= count, limit_s):
-                raise TimeoutError(f"No request came within {limit_s:.0f} s.")
-        return self.times[count - 1]
 
     def _accept(self) -> None:
         while True:
@@ -61,11 +58,11 @@ class FirstByte:
             threading.Thread(target=_pass, args=(server, client, lambda: None), daemon=True).start()
 
     def _note(self) -> None:
-        with self._came:
-            if not self.times or time.time() - self._last_s > self._BURST_S:
-                self.times.append(time.time())
-                self._came.notify_all()
-            self._last_s = time.time()
+        with self._lock:
+            now_s = time.time()
+            if now_s - self._last_s > self._BURST_S:
+                self.times.append(now_s)
+            self._last_s = now_s
 
 
 def _pass(source: socket.socket, target: socket.socket, note: Callable[[], None]) -> None:

@@ -21,8 +21,9 @@ from tests.ui.notebook_page import NotebookPage
 from tests.ui.server import JupyterServer
 
 from . import tap
+from .first_byte import FirstByte
 
-__all__ = ["Gradio", "Lab", "browser", "lacking"]
+__all__ = ["Gradio", "Lab", "browser", "check", "ffmpeg", "lacking"]
 
 ROOT = Path(__file__).parents[2]
 FLAGS = (
@@ -43,7 +44,7 @@ def lacking(peer: str) -> str:
     """Why a peer can't take part; empty if it can."""
     if importlib.util.find_spec(peer) is None:
         return f"{peer} is not installed beside {sys.executable}: left out."
-    if peer == "gradio" and not _ffmpeg():
+    if peer == "gradio" and not ffmpeg():
         return "gradio streams through ffmpeg, and there is none (pip install imageio-ffmpeg brings one): left out."
     return ""
 
@@ -104,18 +105,19 @@ def check(notebook: NotebookPage, went_well: bool) -> None:
 class Gradio:
     """gradio's own page: a notebook would show the same in a frame."""
 
-    def __init__(self, running: Browser, durations_s: Sequence[float], upload_url: str) -> None:
+    def __init__(self, running: Browser, durations_s: Sequence[float], door: FirstByte) -> None:
+        self.door = door
         self._browser = running
         self._folder = tempfile.TemporaryDirectory()
-        ffmpeg = Path(self._folder.name) / "ffmpeg"  # gradio wants it by this name
-        ffmpeg.symlink_to(_ffmpeg())
+        program = Path(self._folder.name) / "ffmpeg"  # gradio wants it by this name
+        program.symlink_to(ffmpeg())
         command = [sys.executable, "-m", "benchmarks.live.gradio_app"]
         self._process = subprocess.Popen(
-            [*command, "--seconds", *map(str, durations_s), "--upload-url", upload_url],
+            [*command, "--seconds", *map(str, durations_s), "--upload-url", door.url],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PATH": f"{ffmpeg.parent}:{os.environ['PATH']}", "GRADIO_ANALYTICS_ENABLED": "False"},
+            env={**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", "GRADIO_ANALYTICS_ENABLED": "False"},
         )
         self._address = self._line()
 
@@ -153,7 +155,8 @@ class Gradio:
         return line.strip()
 
 
-def _ffmpeg() -> str:
+def ffmpeg() -> str:
+    """The program's path; empty where there is none."""
     if found := shutil.which("ffmpeg"):
         return found
     if importlib.util.find_spec("imageio_ffmpeg") is None:

@@ -54,11 +54,11 @@
       while (sockets.some(({ bufferedAmount }) => bufferedAmount > MOST_BYTES));
     }
     let last_ms = performance.now();
-    const kernel = panel.sessionContext;
+    const { iopubMessage } = panel.sessionContext;
     const note = () => (last_ms = performance.now());
-    kernel.iopubMessage.connect(note);
+    iopubMessage.connect(note);
     while (performance.now() - last_ms < QUIET_MS) await pause(50);
-    kernel.iopubMessage.disconnect(note);
+    iopubMessage.disconnect(note);
     port.onmessage = hear;
   };
 

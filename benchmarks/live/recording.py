@@ -7,26 +7,25 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from playwright.sync_api import Locator, Page
 
 from tests.openai_server import OpenAIServer
 
 from .first_byte import FirstByte
-from .places import Gradio, Lab, _ffmpeg
+from .places import Gradio, Lab, ffmpeg
 
-__all__ = ["Stopped", "port_of", "with_gradio", "with_ipyaudio", "with_nbaudio"]
+__all__ = ["Stopped", "with_gradio", "with_ipyaudio", "with_nbaudio"]
 
 _LIMIT_S = 120.0
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """One recording: how long it was, and how long it took from the click on stop until its request began."""
+    """One recording, and how long it took from the click on stop until its request began."""
 
-    length_s: float
     wait_s: float
+    prefilled: bool = False
 
 
 def with_nbaudio(lab: Lab, server: OpenAIServer, length_s: float, times: int, *, prefilled: bool) -> list[Stopped]:
@@ -39,7 +38,7 @@ def with_nbaudio(lab: Lab, server: OpenAIServer, length_s: float, times: int, *,
     """
     cell = f"%%listen --once --max {length_s + 600:.0f} --silence 0\nWhat do you hear?"
     folder = lab.folder / "recordings"
-    with FirstByte(port_of(server)) as door:
+    with FirstByte(server) as door:
         setup = f"for_listen({door.url + '/v1'!r}, {server.api_key!r}, {str(folder)!r})\n%load_ext nbaudio"
         with lab.notebook(setup, *[cell] * times) as notebook:
             page = notebook.page
@@ -47,9 +46,8 @@ def with_nbaudio(lab: Lab, server: OpenAIServer, length_s: float, times: int, *,
             found = []
             for _ in range(times):
                 main = page.locator(".nbaudio-recorder-main:visible")
-                main.and_(page.get_by_role("button", name="Record")).click(
-                    timeout=180_000
-                )  # the answer before is shown first
+                record = main.and_(page.get_by_role("button", name="Record"))
+                record.click(timeout=180_000)  # the answer before this is shown first
                 main.and_(page.get_by_role("button", name="Stop")).wait_for()
                 if prefilled:
                     page.evaluate("seconds => benchmark.prefillPieces(seconds)", length_s)
@@ -57,18 +55,17 @@ def with_nbaudio(lab: Lab, server: OpenAIServer, length_s: float, times: int, *,
                     page.wait_for_timeout(2000)
                 else:
                     page.wait_for_timeout(1000 * length_s)
-                wait_s = _stop(page, main, door)
-                found.append(Stopped(_length_s(folder), wait_s))
+                found.append(Stopped(_stop(page, main, door), prefilled))
                 page.locator(".nbaudio-recorder-main").wait_for(state="hidden")
             page.evaluate("() => run")
     return found
 
 
-def with_ipyaudio(lab: Lab, url: str, length_s: float, times: int) -> list[Stopped]:
+def with_ipyaudio(lab: Lab, server: OpenAIServer, length_s: float, times: int) -> list[Stopped]:
     """`ipyaudio.record` to a file, with an observer of ``completed`` that sends the file."""
     path = lab.folder / "ipyaudio.wav"
     found = []
-    with FirstByte(urlsplit(url).port or 0) as door:
+    with FirstByte(server) as door:
         cell = f"recorder = for_ipyaudio({door.url!r}, {str(path)!r})"
         with lab.notebook("", *[cell] * times) as notebook:
             for index in range(times):
@@ -78,12 +75,12 @@ def with_ipyaudio(lab: Lab, url: str, length_s: float, times: int) -> list[Stopp
                 record.click()
                 page.locator(".jp-OutputArea-output button:has(.fa-stop):visible").wait_for(timeout=60_000)
                 page.wait_for_timeout(1000 * length_s)
-                found.append(Stopped(length_s, _stop(page, record, door)))
+                found.append(Stopped(_stop(page, record, door)))
                 page.wait_for_timeout(2000)
     return found
 
 
-def with_gradio(gradio: Gradio, door: FirstByte, length_s: float, times: int, *, prefilled: bool) -> list[Stopped]:
+def with_gradio(gradio: Gradio, length_s: float, times: int, *, prefilled: bool) -> list[Stopped]:
     """`Audio` with a microphone, and a function for ``stop_recording`` that sends the file.
 
     Parameters
@@ -100,7 +97,7 @@ def with_gradio(gradio: Gradio, door: FirstByte, length_s: float, times: int, *,
             stop = page.locator("button.stop-button:visible")
             stop.wait_for()
             page.wait_for_timeout(3000 if prefilled else 1000 * length_s)
-            found.append(Stopped(length_s, _stop(page, stop, door)))
+            found.append(Stopped(_stop(page, stop, gradio.door), prefilled))
     return found
 
 
@@ -130,15 +127,10 @@ def _webm(length_s: float) -> str:
     """A WebM file with Opus, as Chromium's MediaRecorder makes them, in base64."""
     made = subprocess.run(
         [
-            *(_ffmpeg(), "-v", "error", "-f", "lavfi", "-i", f"anoisesrc=r=48000:a=0.05:d={length_s}"),
+            *(ffmpeg(), "-v", "error", "-f", "lavfi", "-i", f"anoisesrc=r=48000:a=0.05:d={length_s}"),
             *("-c:a", "libopus", "-b:a", "128k", "-f", "webm", "pipe:1"),
         ],
         stdout=subprocess.PIPE,
         check=True,
     )
     return base64.b64encode(made.stdout).decode()
-
-
-def port_of(server: OpenAIServer) -> int:
-    """Where it listens."""
-    return urlsplit(server.base_url).port or 0

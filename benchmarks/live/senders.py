@@ -7,6 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,9 +65,11 @@ def for_speak(base_url: str, api_key: str) -> None:
 
 
 def for_listen(base_url: str, api_key: str, folder: str) -> None:
-    """Have ``%%listen`` ask this server, and keep its recordings in this folder."""
+    """Have ``%%listen`` ask this server, and keep its recordings in this folder and not among the person's own."""
+    from nbaudio.widgets import take
+
     for_speak(base_url, api_key)
-    os.environ["XDG_DATA_HOME"] = folder
+    take.recordings_folder = lambda: Path(folder)
 
 
 def for_ipyaudio(url: str, path: str) -> Any:

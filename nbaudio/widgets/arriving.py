@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from nbaudio.clip import Clip
@@ -163,6 +164,7 @@ class Arriving:
         self.take = self._takes[name] = Take(sample_rate)
         self._last_s = time.monotonic()
         self._watch(name, LOST_S.get(door, LOST_S["microphone"]))
+        threading.Thread(target=_get_ready, daemon=True).start()
         return self.take
 
     def _add(self, name: str, take: Take, index: int, pcm16: bytes) -> None:
@@ -290,3 +292,9 @@ class Arriving:
                 self.home.later(limit_s - quiet_s, look)
 
         self.home.later(limit_s, look)
+
+
+@cache
+def _get_ready() -> None:
+    """Import what reads sound files while somebody still speaks: it takes longer than the recording's end."""
+    Clip.from_pcm16(bytes(2))

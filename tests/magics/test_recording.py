@@ -164,9 +164,8 @@ def test_every_form_gives_the_reply_in_its_place(notebook: Notebook) -> None:
     looped = notebook.run("for n in range(2):\n    reply = %listen --once\n    print(n, reply)")
     assert looped.printed == f"0 {ANSWER}\n1 {ANSWER}\n"
     assert looped.displayed == ["Recording, 0.5 s"] * 2
-    assert notebook.run("async def ask():\n    r = %listen --once\n    return r\n(await ask()).text").result == repr(
-        ANSWER
-    )
+    inside = notebook.run("async def ask():\n    r = %listen --once\n    return r\n(await ask()).text")
+    assert inside.result == repr(ANSWER)
     aloud = notebook.run("%listen --once --aloud")
     assert aloud.result.startswith(f"{ANSWER}\n[spoken")
 
@@ -231,7 +230,7 @@ def test_an_interrupt_while_recording_keeps_what_was_said(notebook: Notebook) ->
     notebook.page.interrupt()
     notebook.wait(lambda: cell.over)
 
-    assert time.monotonic() - pressed < 1.0  # half a second, and the way to the page and back
+    assert time.monotonic() - pressed < 2.0  # half a second, and a busy machine
     assert cell.error == (
         "Cancelled: Stopped; the 0.3 s that were recorded are kept. %listen --again sends them once more."
     )
