@@ -11,6 +11,8 @@ from pathlib import Path
 
 from playwright.sync_api import FloatRect, Locator, ViewportSize, sync_playwright
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # as for the tests, whose parts it uses
+
 from .browser import launch
 from .notebook_page import NotebookPage
 from .server import JupyterServer
@@ -51,7 +53,7 @@ def take(picture: Path) -> None:
 def _photograph(notebook: NotebookPage, picture: Path) -> None:
     page, cell = notebook.page, notebook.page.locator(f".jp-Cell[data-windowed-list-index='{_SHOWN}']")
     page.evaluate("() => jupyterapp.commands.execute('application:toggle-left-area')")
-    page.locator("audio").evaluate("audio => audio.readyState || new Promise(r => audio.onloadedmetadata = r)")
+    notebook.until("sounds[0]?.position_s > 4")  # some words have been heard
     page.add_style_tag(content=_STYLE)
     frame_width = _WINDOW["width"] - _box(page.locator(".jp-Notebook"))["width"]
     page.set_viewport_size({"width": round(_WIDTH + frame_width), "height": _WINDOW["height"]})
