@@ -1,4 +1,4 @@
-"""ipykernels of other versions than the environment's own, as kernelspecs in ``build/ipykernels``.
+"""ipykernels of other versions than the environment's own, as kernelspecs below ``build/ipykernels``.
 
 ``kernel_spec("6.31.0")`` gives the name of a spec, made on first use: ``ipykernel-6.31.0``. Jupyter finds it where
 `JUPYTER_PATH` is on the path of that name. Each is the environment's Python and packages with another ipykernel in
@@ -17,14 +17,15 @@ from pathlib import Path
 
 __all__ = ["JUPYTER_PATH", "VERSIONS", "kernel_spec"]
 
-JUPYTER_PATH = Path(__file__).parents[1] / "build" / "ipykernels"
+_HERE = Path(__file__).parents[1] / "build" / "ipykernels"
+JUPYTER_PATH = _HERE / f"python{sys.version_info[0]}.{sys.version_info[1]}"  # a kernelspec names its Python
 VERSIONS = ("6.31.0", "7.3.0", "7.4.0")
 """One of each kind: what they do with a widget's messages while a cell runs differs (``nbaudio.widgets.waiting``)."""
 
 
 def kernel_spec(version: str) -> str:
     """The name of a kernelspec of that ipykernel, which is installed where it is not yet."""
-    packages = JUPYTER_PATH / "packages" / version
+    packages = _HERE / "packages" / version
     if not packages.is_dir():
         _install(version, packages)
     name = f"ipykernel-{version}"

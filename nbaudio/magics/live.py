@@ -113,16 +113,14 @@ class PlayerAnswer:
 
     def finish(self, reply: Reply | None, *, stopped: bool = False) -> None:
         """Hand the player over to the finished answer; without sound there is none."""
+        if stopped:
+            self._player.silence()
         frames = self._feed.finish()
         self._mp3.finish(reply)
         clear_output(wait=True)
         if reply is None or reply.clip is None:
             self._player.close()
             return
-        if stopped:
-            # Sent even where it is False here already: while a cell runs the kernel does not hear what the page says.
-            self._player.playing = False
-            self._player.send_state("playing")
         self._player.finish(reply, frames)
         reply.show_once_with(widget_view(self._player.model_id), live=self._player.key)
 

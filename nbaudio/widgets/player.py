@@ -6,6 +6,7 @@ The messages between this side and ``static/player.js``; sound is mono PCM16, li
                             sound number `index`, which begins at frame `frames_before`; all words that came since the
                             last message; the phrases so far. A message may bring words and no sound.
                         {kind: "whole", frames}            all pieces have been sent
+                        {kind: "pause"}    be silent now
                         {kind: "sound", mime, frames} + [bytes]    the answer to "need": a file, or audio/pcm;rate=24000
     browser -> kernel   {kind: "need"}     the page has no sound for this player: it was reloaded, or is new to it
                         {kind: "stop"}     the person pressed stop while sound was coming
@@ -124,6 +125,10 @@ class Player(anywidget.AnyWidget):
         with self._lock:
             self._arrived += pcm16
             self.send(message, [pcm16])
+
+    def silence(self) -> None:
+        """Pause it in the page, whatever the page said last: while a cell runs the kernel does not hear that."""
+        self.send({"kind": "pause"})
 
     def finish(self, reply: Reply, frames: int) -> None:
         """All that will come of the answer has come: this is it.

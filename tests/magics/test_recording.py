@@ -253,7 +253,9 @@ def test_an_interrupt_before_anybody_speaks(notebook: Notebook) -> None:
 def test_an_interrupt_while_the_answer_is_awaited(notebook: Notebook) -> None:
     notebook.server.fail_next("hang")
     cell = notebook.queue("%%listen --once\nHm?")
-    notebook.wait(lambda: notebook.server.hang_gate.held.is_set())
+    recorder = notebook.page.recorder()
+    notebook.wait(lambda: recorder.heard)
+    notebook.server.hang_gate.wait_until_held()
     notebook.page.interrupt()
     notebook.wait(lambda: cell.over)
     notebook.server.release()

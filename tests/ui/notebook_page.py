@@ -66,7 +66,7 @@ _INTERRUPT = """async () => {
 }"""
 
 
-_CARDS = """() => [...document.querySelectorAll('.nbaudio-player')].map(card => card.innerText)"""
+_CARDS = """() => [...document.querySelectorAll('.nbaudio-player')].map(card => card.textContent)"""
 # The page's own account of its players (static/sound.js), in the order in which they were made.
 _SOUNDS = """() => [...(globalThis.nbaudio?.players?.values() ?? [])].map(
     ({playing, waiting, position_s, buffered_s, underruns, lead_s, first_piece_ms, first_sound_ms}) =>

@@ -4,6 +4,7 @@
 //                         sound number `index`, which begins at frame `frames_before`; the words that came since the
 //                         last message; all phrases so far, each [text, start_s, end_s]. The sound may be empty.
 //                     {kind: "whole", frames}                   all pieces have been sent
+//                     {kind: "pause"}                           be silent now
 //                     {kind: "sound", mime, frames} + [bytes]   the answer to "need": a file, or audio/pcm;rate=24000
 // browser -> kernel   {kind: "need"}   this page lacks the sound: it was reloaded, or is new to it, or missed a piece
 //                     {kind: "stop"}   the person pressed stop while sound was coming
@@ -201,6 +202,8 @@ export class Player extends EventTarget {
       this.#changed();
     } else if (message.kind === "whole") {
       this.sound.finish(message.frames);
+    } else if (message.kind === "pause") {
+      this.sound.stop(); // what still comes does not begin by itself
     } else if (message.kind === "sound") {
       void this.#load(bytes, message.mime, message.frames);
     }
