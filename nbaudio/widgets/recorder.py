@@ -266,8 +266,8 @@ class Recorder(anywidget.AnyWidget):
         place = front_end(get_ipython())
         limit_s = PATIENT_S if place == "live" else READY_S
         try:
-            await asyncio.wait_for(self._parts.bell.until(lambda: self._ready or None), limit_s)
-        except asyncio.TimeoutError:
+            await self._parts.bell.until(lambda: self._ready or None, limit_s)
+        except TimeoutError:
             raise CellError(
                 f"No front end answered within {limit_s:.0f} s: a recorder needs a notebook that somebody looks at.",
                 "%%listen question.wav works everywhere.",

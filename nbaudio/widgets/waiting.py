@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -53,21 +54,36 @@ class Bell:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_wake, future)
 
-    async def until(self, find: Callable[[], T | None]) -> T:
-        """What `find` gives, as soon as that is not None; it is called at once and after each ring."""
+    async def until(self, find: Callable[[], T | None], limit_s: float = math.inf) -> T:
+        """What `find` gives, as soon as that is not None; it is called at once and after each ring.
+
+        Raises
+        ------
+        TimeoutError
+            If it takes longer than `limit_s` seconds. (Not by ``asyncio.wait_for``: before Python 3.12 that loses an
+            interrupt which comes in the same turn of the loop as what is waited for, python/cpython#86296.)
+        """
         loop = asyncio.get_running_loop()
-        while True:
-            place = (loop, loop.create_future())
-            with self._lock:  # before looking: a ring in between must not be lost
-                self._waiting.add(place)
-            try:
-                found = find()
-                if found is not None:
-                    return found
-                await place[1]
-            finally:
-                with self._lock:
-                    self._waiting.discard(place)
+        end = loop.time() + limit_s
+        timer = loop.call_at(end, self.ring) if limit_s < math.inf else None
+        try:
+            while True:
+                place = (loop, loop.create_future())
+                with self._lock:  # before looking: a ring in between must not be lost
+                    self._waiting.add(place)
+                try:
+                    found = find()
+                    if found is not None:
+                        return found
+                    if timer is not None and loop.time() >= end:
+                        raise TimeoutError(f"not within {limit_s:g} s")
+                    await place[1]
+                finally:
+                    with self._lock:
+                        self._waiting.discard(place)
+        finally:
+            if timer is not None:
+                timer.cancel()
 
 
 def _wake(future: asyncio.Future[None]) -> None:

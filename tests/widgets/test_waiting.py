@@ -241,6 +241,31 @@ def test_a_ring_between_looking_and_waiting_is_not_lost() -> None:
     asyncio.run(main())
 
 
+def test_waiting_has_a_limit() -> None:
+    async def main() -> None:
+        bell = Bell()
+        with pytest.raises(TimeoutError, match=r"not within 0\.01 s"):
+            await bell.until(lambda: None, 0.01)
+        assert await bell.until(lambda: "here", 0.01) == "here"
+
+    asyncio.run(main())
+
+
+def test_an_interrupt_in_the_turn_in_which_it_is_found_is_not_lost() -> None:
+    async def main() -> None:
+        bell, found = Bell(), []
+        waiting = asyncio.ensure_future(bell.until(lambda: found or None, 10))
+        await asyncio.sleep(0)
+        found.append("here")
+        bell.ring()
+        await asyncio.sleep(0)  # the ring is heard: in the next turn it is found
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(main())
+
+
 def test_many_threads_and_many_who_wait() -> None:
     async def main() -> None:
         bell, found = Bell(), [0] * 20
