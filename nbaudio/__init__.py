@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nbaudio.captions import Captions
     from nbaudio.clip import Clip
-    from nbaudio.conversation import Conversation, chat
+    from nbaudio.conversation.chats import chat, chats
+    from nbaudio.conversation.talk import Conversation
     from nbaudio.errors import NbaudioError
-    from nbaudio.exchange import Finished
+    from nbaudio.events import Finished, ToolCalled, ToolReturned
     from nbaudio.settings import NbAudio
-    from nbaudio.turns import Reply, Turn
+    from nbaudio.turns import Reply, ToolResult, Turn
     from nbaudio.usage import Usage
     from nbaudio.widgets.player import Player
     from nbaudio.widgets.recorder import Recorder
     from nbaudio.wire.answers import AudioDelta, TextDelta
+    from nbaudio.wire.tool_calls import ToolCall
 
 __version__ = "0.1.0"
 __all__ = [
@@ -41,9 +43,14 @@ __all__ = [
     "Recorder",
     "Reply",
     "TextDelta",
+    "ToolCall",
+    "ToolCalled",
+    "ToolResult",
+    "ToolReturned",
     "Turn",
     "Usage",
     "chat",
+    "chats",
     "errors",
 ]
 
@@ -52,17 +59,22 @@ _HOMES = {
     "AudioDelta": "nbaudio.wire.answers",
     "Captions": "nbaudio.captions",
     "Clip": "nbaudio.clip",
-    "Conversation": "nbaudio.conversation",
-    "Finished": "nbaudio.exchange",
+    "Conversation": "nbaudio.conversation.talk",
+    "Finished": "nbaudio.events",
     "NbAudio": "nbaudio.settings",
     "NbaudioError": "nbaudio.errors",
     "Player": "nbaudio.widgets.player",
     "Recorder": "nbaudio.widgets.recorder",
     "Reply": "nbaudio.turns",
     "TextDelta": "nbaudio.wire.answers",
+    "ToolCall": "nbaudio.wire.tool_calls",
+    "ToolCalled": "nbaudio.events",
+    "ToolResult": "nbaudio.turns",
+    "ToolReturned": "nbaudio.events",
     "Turn": "nbaudio.turns",
     "Usage": "nbaudio.usage",
-    "chat": "nbaudio.conversation",
+    "chat": "nbaudio.conversation.chats",
+    "chats": "nbaudio.conversation.chats",
 }
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,7 +25,6 @@ from nbaudio.sources import checked_rate, checked_samples, finite, read_bytes
 __all__ = ["Clip"]
 
 _LISTENING_RATE = 24_000  # Hz; what audio models listen at: more only costs upload
-_EMBED_KBIT_S = (codecs.SPEECH_KBIT_S, 16, 8)  # speech is good at 32, clear at 16, understandable at 8
 
 
 class Clip:
@@ -61,7 +59,10 @@ class Clip:
 
     _shape: tuple[int, int, int]
     _samples: Samples | None
-    __slots__ = ("__weakref__", "_digest", "_encoded", "_format", "_mp3", "_samples", "_shape", "_subtype")
+    __slots__ = (
+        "__weakref__", "_digest", "_encoded", "_format", "_load", "_load_for_model", "_mp3", "_samples", "_shape",
+        "_subtype",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -69,11 +70,13 @@ class Clip:
         sample_rate: int | None = None,
     ) -> None:
         self._digest: str | None = None
+        self._load: Callable[[], bytes] | None = None
+        self._load_for_model: Callable[[], bytes] | None = None
         self._encoded: bytes | None = None
         self._mp3 = b""
         self._format = self._subtype = ""
         if isinstance(source, Clip):
-            for name in ("_encoded", "_format", "_subtype", "_samples", "_shape", "_digest", "_mp3"):
+            for name in self.__slots__[1:]:
                 setattr(self, name, getattr(source, name))
             return
         data = read_bytes(source)
@@ -109,7 +112,7 @@ class Clip:
     def _of(cls, samples: Samples, sample_rate: int) -> Clip:
         """A clip of samples made here, whose shape is not in doubt: one frame of stereo is one frame of stereo."""
         clip = cls.__new__(cls)
-        clip._digest = clip._encoded = None
+        clip._digest = clip._encoded = clip._load = clip._load_for_model = None
         clip._format = clip._subtype = ""
         clip._mp3 = b""
         clip._hold(finite(np.array(samples, dtype=np.float32)), sample_rate)
@@ -136,8 +139,9 @@ class Clip:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Not slot by slot: unpickled arrays can be written to, and a clip's can't.
-        if self._encoded is not None:
-            return Clip, (self._encoded,)
+        data = self._bytes()
+        if data is not None:
+            return Clip, (data,)
         return Clip._of, (self._samples, self.sample_rate)
 
     # -- what it is -------------------------------------------------------------------------------------
@@ -145,12 +149,14 @@ class Clip:
     @property
     def samples(self) -> Samples:
         """float32, shape ``(frames, channels)``, full scale ±1.0, read-only."""
-        if self._samples is None:
-            assert self._encoded is not None  # one of the two is always there
-            samples, _ = codecs.decode(self._encoded)
-            self._hold(finite(samples), self.sample_rate)  # a header's length may be an estimate
-            assert self._samples is not None
-        return self._samples
+        if self._samples is not None:
+            return self._samples
+        data = self._bytes()
+        assert data is not None  # one of the two is always there
+        samples = finite(codecs.decode(data)[0])
+        if self._load is None:
+            self._hold(samples, self.sample_rate)  # a header's length may be an estimate
+        return samples
 
     @property
     def sample_rate(self) -> int:
@@ -279,8 +285,9 @@ class Clip:
         """
         if format == "pcm16":
             return codecs.samples_to_pcm16(self.samples)
-        if self._encoded is not None and format == self._format and kbit_s is None:
-            return self._encoded
+        data = self._bytes()
+        if data is not None and format == self._format and kbit_s is None:
+            return data
         return codecs.encode(self.samples, self.sample_rate, format, kbit_s=kbit_s)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -299,10 +306,48 @@ class Clip:
         A 16-bit WAV or an MP3 goes as it is. Anything else becomes a mono 16-bit WAV of at most 24,000 Hz,
         which is what the models listen at.
         """
-        if self._encoded is not None and (self._format, self._subtype) in _FIT_TO_SEND:
-            return self._encoded, self._format
+        data = self._bytes()
+        if data is not None and (self._format, self._subtype) in _FIT_TO_SEND:
+            return data, self._format
+        if self._load_for_model is not None:
+            return self._load_for_model(), "wav"
         heard = self.mono().resample(min(self.sample_rate, _LISTENING_RATE))
         return codecs.encode(heard.samples, heard.sample_rate, "wav"), "wav"  # anew: it may be a WAV of another kind
+
+    def as_kept(self) -> tuple[bytes, str]:
+        """A sound file's bytes from which the very same clip can be made again, and the ending of its name.
+
+        The bytes that it came from, else a WAV: of 16 bits where they hold every sample, else of floats.
+        """
+        data = self._bytes()
+        if data is not None:
+            return data, self._format
+        pcm16 = codecs.encode(self.samples, self.sample_rate, "wav")
+        if np.array_equal(codecs.decode(pcm16)[0], self.samples):
+            return pcm16, "wav"
+        return codecs.encode_floats(self.samples, self.sample_rate), "wav"
+
+    def park(self, load: Callable[[], bytes], load_for_model: Callable[[], bytes] | None = None) -> None:
+        """Hold the sound in memory no longer. The clip itself is not changed by it.
+
+        `load` gives the bytes of `as_kept` back, whenever they are needed; `load_for_model` those of `for_model`, where
+        they are others: so that they need not be made for every request.
+        """
+        if self._load is None:
+            if self._encoded is None:  # from now on it is what it was kept as
+                header = codecs.read_header(load())
+                self._format, self._subtype = header.format, header.subtype
+            self._load, self._encoded, self._samples, self._mp3 = load, None, None, b""
+        self._load_for_model = load_for_model or self._load_for_model
+
+    @property
+    def parked(self) -> bool:
+        """Whether its sound lies elsewhere, and is loaded when it is used."""
+        return self._load is not None
+
+    def _bytes(self) -> bytes | None:
+        """The file that it came from, or that it is parked in."""
+        return self._load() if self._load is not None else self._encoded
 
     # -- in a notebook ----------------------------------------------------------------------------------
 
@@ -316,24 +361,16 @@ class Clip:
         folder : Path, optional
             Where a file goes that is still too large; by default ``nbaudio-media`` in the working folder.
         """
-        if self._format == "mp3" and self._encoded is not None and len(self._encoded) <= budget_bytes:
-            return Embedded(self._encoded, "audio/mpeg", duration_s=self.duration_s)
-        if self._mp3 and len(self._mp3) <= budget_bytes:
-            return Embedded(self._mp3, "audio/mpeg", duration_s=self.duration_s)
-        heard = self if self.channels <= 2 else self.mono()
-        heard = heard.resample(min(heard.sample_rate, _LISTENING_RATE))
-        steps = [(heard.mono(), kbit_s) for kbit_s in _EMBED_KBIT_S]
-        if heard.channels == 2:
-            steps.insert(0, (heard, 2 * _EMBED_KBIT_S[0]))
-        for step, (sound, kbit_s) in enumerate(steps):
-            if self.duration_s * kbit_s * 125 > budget_bytes:
-                continue  # it can't fit: don't spend the time
-            data = sound.encode("mp3", kbit_s=kbit_s)
-            if len(data) <= budget_bytes:
-                note = _SMALLER if step or self.channels > 2 else ""
-                self._mp3 = b"" if note else data
-                return Embedded(data, "audio/mpeg", duration_s=self.duration_s, note=note)
-        return self._beside(heard.mono(), folder or Path("nbaudio-media"))
+        mp3 = self._bytes() if self._format == "mp3" else self._mp3
+        if mp3 and len(mp3) <= budget_bytes:
+            return Embedded(mp3, "audio/mpeg", duration_s=self.duration_s)
+        from nbaudio.embedding import embedded
+
+        beside = folder or Path("nbaudio-media")
+        made = embedded(self.samples, self.sample_rate, budget_bytes, beside, lambda: self.sha256)
+        if made.data and not made.note and self._load is None:
+            self._mp3 = made.data
+        return made
 
     def adopt_mp3(self, data: bytes) -> None:
         """Take an MP3 of this very sound, as `nbaudio.codecs.Mp3Writer` made it while the sound came in.
@@ -341,26 +378,6 @@ class Clip:
         Then showing the clip need not make one. The clip itself is not changed by it.
         """
         self._mp3 = data
-
-    def _beside(self, heard: Clip, folder: Path) -> Embedded:
-        target = folder / f"{self.sha256[:16]}.mp3"
-        note = f"Too long to keep inside the notebook: the sound is in {target.as_posix()}, which goes with it."
-        href = quote(target.as_posix(), safe="/:")
-        try:
-            if not target.exists():
-                folder.mkdir(parents=True, exist_ok=True)
-                unfinished = target.with_suffix(".part")  # what is broken off must not pass for the whole
-                unfinished.write_bytes(heard.encode("mp3", kbit_s=_EMBED_KBIT_S[0]))
-                unfinished.replace(target)
-        except OSError as error:
-            href, note = (
-                "",
-                (
-                    f"Too long to keep inside the notebook, and {folder.as_posix()} can't be written to "
-                    f"({error.strerror}): save the clip where you can, clip.save('sound.mp3')."
-                ),
-            )
-        return Embedded(None, "audio/mpeg", href=href, duration_s=self.duration_s, note=note)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         from nbaudio.settings import settings
@@ -374,7 +391,6 @@ class Clip:
         }
 
 
-_SMALLER = "Re-encoded smaller to fit the notebook; the clip itself is unchanged."
 _FIT_TO_SEND = {("wav", "PCM_16"), ("mp3", "MPEG_LAYER_III")}
 
 

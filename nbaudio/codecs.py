@@ -181,6 +181,15 @@ def encode(samples: Samples, sample_rate: int, format: str, *, kbit_s: float | N
     return buffer.getvalue()
 
 
+def encode_floats(samples: Samples, sample_rate: int) -> bytes:
+    """A WAV file's bytes that hold every sample exactly, as 32-bit floats."""
+    import soundfile
+
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, sample_rate, "FLOAT", format="WAV")
+    return buffer.getvalue()
+
+
 class Mp3Writer:
     """Makes an MP3 of a sound while it still comes, so that it is ready when its last piece has come.
 

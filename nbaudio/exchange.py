@@ -6,25 +6,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nbaudio import errors
 from nbaudio.backends.client import client_for
 from nbaudio.settings import Backend, NbAudio
-from nbaudio.turns import Reply, Turn
+from nbaudio.turns import Reply, ToolResult, Turn
 from nbaudio.wire.answers import AnswerReader, AudioDelta, TextDelta
 from nbaudio.wire.requests import Message, Options, request_body
 
-__all__ = ["Exchange", "Finished"]
+__all__ = ["Exchange"]
 
 _FRESH_S = 60  # an audio id this close to its end may be gone when the request arrives
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The answer is complete."""
-
-    reply: Reply
 
 
 class Exchange:
@@ -88,19 +81,24 @@ class Exchange:
         return [message for turn in self._turns if (message := self._message(turn, now)) is not None]
 
     def _message(self, turn: Turn, now: float) -> Message | None:
+        if isinstance(turn, ToolResult):
+            return Message("tool", turn.text, call_id=turn.call_id)
         if not isinstance(turn, Reply):
+            if turn.as_words:
+                return Message(turn.role, turn.words)
             return Message(turn.role, turn.text, tuple(clip.for_model() for clip in turn.clips))
+        calls = () if turn.partial else turn.tool_calls  # of calls that broke off there are no results
         if self._id_is_good(turn, now):
-            return Message("assistant", audio_id=turn.audio_id)
+            return Message("assistant", audio_id=turn.audio_id, tool_calls=calls)
         # An assistant's turn with neither words nor id says nothing, and some servers refuse it.
-        return Message("assistant", turn.text) if turn.text else None
+        return Message("assistant", turn.text, tool_calls=calls) if turn.text or calls else None
 
     def _id_is_good(self, reply: Reply, now: float) -> bool:
         """Whether the server still understands the id: only the server and the model that gave it, for an hour."""
         return bool(
             self._backend.dialect.keeps_audio_ids
             and reply.audio_id
-            and not reply.partial
+            and not (reply.partial or reply.as_words)
             and reply.audio_id not in self.dead_ids
             and reply.backend == self._backend.name
             and _family(reply.model) == _family(self._options.model)

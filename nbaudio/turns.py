@@ -1,11 +1,12 @@
-"""Turn and Reply: what was said, by whom, as values that never change."""
+"""Turn, Reply and ToolResult: what was said, by whom, as values that never change."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from nbaudio.captions import Captions, PhraseTimer
 from nbaudio.clip import Clip
@@ -13,22 +14,55 @@ from nbaudio.display.reply import ReplyView, reply_html, reply_markdown, reply_p
 from nbaudio.errors import ClipError
 from nbaudio.usage import Usage
 from nbaudio.wire.answers import Answer
+from nbaudio.wire.tool_calls import ToolCall
 
-__all__ = ["Reply", "Turn"]
+__all__ = ["Reply", "Role", "ToolResult", "Turn"]
+
+Role: TypeAlias = Literal["user", "assistant", "tool"]
 
 
 @dataclass(frozen=True)
 class Turn:
     """One turn of a conversation: words, sounds, or both.
 
-    `role` is ``"user"`` or ``"assistant"``; `text` are the words; `clips` the sounds that were sent with them.
+    `role` is ``"user"``, ``"assistant"`` or ``"tool"``; `text` are the words that were typed or, of an answer, written
+    or spoken; `clips` are the sounds that belong to it.
     """
 
-    role: Literal["user", "assistant"]
+    role: Role
     text: str = ""
     clips: tuple[Clip, ...] = ()
     time: float = 0.0
     """When it was said, Unix seconds."""
+    transcript: str = field(default="", compare=False)
+    """The words of the user's own sound, once somebody has written them down; see `Conversation.transcribe`."""
+    as_words: bool = False
+    """Whether the words of its sound are sent instead of the sound, see `Conversation.compact`."""
+    id: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False, repr=False)
+    """By which the journal, a saved file and a widget know it."""
+
+    @property
+    def words(self) -> str:
+        """All words that there are of it: typed ones, then those of its sound."""
+        return "\n\n".join(part for part in (self.text, self.transcript) if part)
+
+    @cached_property
+    def captions(self) -> Captions:
+        """The words of its sound with the times at which they sound; empty while nobody has written them down.
+
+        The times are an estimate, by the length of the words and the pauses in the sound; see ``docs/captions.md``.
+        """
+        return self._captions(self.transcript, (), exact=False, cut=False)
+
+    def _captions(self, words: str, marks: tuple[tuple[int, int], ...], *, exact: bool, cut: bool) -> Captions:
+        clip = self.clip
+        if clip is None or not words.strip():
+            return Captions()
+        from nbaudio.alignment import aligned
+
+        timer = PhraseTimer(clip.sample_rate, exact=exact)
+        timer.take(words, marks or [(len(words), 0), (len(words), clip.frames)])
+        return aligned(timer, clip.mono().samples[:, 0], over=not cut)
 
     @property
     def clip(self) -> Clip | None:
@@ -38,7 +72,21 @@ class Turn:
         return Clip.join(self.clips)
 
     def __str__(self) -> str:
-        return self.text
+        return self.words
+
+
+@dataclass(frozen=True)
+class ToolResult(Turn):
+    """What a tool gave back: `text` is what the model reads of it.
+
+    `name` is the tool's, `call_id` the call that it answers; `failed` says that the tool raised an error, or was not
+    run at all, and `text` then says why.
+    """
+
+    role: Role = "tool"
+    name: str = ""
+    call_id: str = ""
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,7 +98,7 @@ class Reply(Turn):
     ``"tool_calls"``. `note` is what the reader should know of it, such as that a voice was asked for and no sound came.
     """
 
-    role: Literal["user", "assistant"] = "assistant"
+    role: Role = "assistant"
     model: str = ""
     voice: str = ""
     backend: str = ""
@@ -62,7 +110,7 @@ class Reply(Turn):
     partial: bool = False
     note: str = ""
     offline: bool = False
-    tool_calls: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
+    tool_calls: tuple[ToolCall, ...] = ()
     marks: tuple[tuple[int, int], ...] = field(default=(), repr=False)
     """In which order words and sound came, as in `nbaudio.wire.answers.Answer`."""
 
@@ -115,16 +163,9 @@ class Reply(Turn):
         order in which words and sound came, by the length of the words, and by the pauses in the sound. See
         ``docs/captions.md`` for how far off they are.
         """
-        clip = self.clip
-        if clip is None or not self.text.strip():
-            return Captions()
-        from nbaudio.alignment import aligned
-
-        timer = PhraseTimer(clip.sample_rate, exact=self.offline and bool(self.marks))
-        timer.take(self.text, self.marks or [(len(self.text), 0), (len(self.text), clip.frames)])
         # Of an answer that was cut the words may have run ahead of the sound.
         cut = self.partial or (self.finish_reason in ("length", "content_filter") and not self.offline)
-        return aligned(timer, clip.mono().samples[:, 0], over=not cut)
+        return self._captions(self.text, self.marks, exact=self.offline and bool(self.marks), cut=cut)
 
     def __repr__(self) -> str:
         words = self.text if len(self.text) <= 60 else self.text[:57] + "..."
@@ -190,7 +231,7 @@ def _note(answer: Answer, *, aloud: bool, silent: bool, whole: bool) -> str:
     if answer.finish_reason == "content_filter":
         return "The server's content filter stopped this answer."
     if answer.tool_calls and not answer.text:
-        names = ", ".join(str(call.get("name", "")) for call in answer.tool_calls)
+        names = ", ".join(call.name for call in answer.tool_calls)
         return f"The model asks for a tool instead of answering: {names}."
     if aloud and silent and not answer.refusal:
         return "The server sent words only, although sound was asked for."

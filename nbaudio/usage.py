@@ -43,6 +43,11 @@ class Usage:
             output_audio_tokens=_count(out.get("audio_tokens")),
         )
 
+    @classmethod
+    def from_dict(cls, counts: Mapping[str, Any]) -> Usage:
+        """From what `to_dict` gave; what is missing is 0, and what is unknown is left out."""
+        return cls(**{f.name: _count(counts.get(f.name)) for f in fields(cls)})
+
     def to_dict(self) -> dict[str, int]:
         """Plain numbers by name."""
         return asdict(self)

@@ -21,20 +21,23 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS = (
     ("errors",),
-    ("usage", "subtitles", "phrasing", "captions", "wire", "interpolate", "speakable", "tools", "display", "codecs"),
-    ("settings", "sources", "clip", "pauses", "alignment"),
+    ("usage", "subtitles", "phrasing", "captions", "wire", "interpolate", "speakable", "tools", "display", "codecs", "embedding"),
+    ("settings", "sources", "clip", "spool", "pauses", "alignment"),
     ("engine",),
     ("backends",),
-    ("turns", "exchange", "conversation", "history", "batch", "doctor", "demo"),
+    ("turns", "records", "events", "exchange", "conversation", "history", "batch", "doctor", "demo"),
     ("widgets",),
     ("magics", "__init__", "__main__"),
 )
 OUTSIDE = {
     "codecs": {"numpy", "soundfile", "soxr"},
+    "embedding": {"numpy"},
     "sources": {"numpy"},
     "clip": {"numpy"},
     "pauses": {"numpy"},
     "alignment": {"numpy"},
+    "tools": {"docstring_parser", "msgspec"},
+    "records": {"msgspec"},
     "settings": {"traitlets", "tomllib", "tomli"},  # tomllib is in the standard library from 3.11
     "engine": {
         "numpy", "soxr", "onnxruntime", "faster_whisper", "hibari", "xllamacpp", "starlette", "anyio", "tqdm",

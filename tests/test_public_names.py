@@ -25,9 +25,14 @@ PUBLIC = [
     "Recorder",
     "Reply",
     "TextDelta",
+    "ToolCall",
+    "ToolCalled",
+    "ToolResult",
+    "ToolReturned",
     "Turn",
     "Usage",
     "chat",
+    "chats",
     "errors",
 ]
 

@@ -17,6 +17,7 @@ from nbaudio.clip import Clip
 from nbaudio.turns import Reply, Turn
 from nbaudio.usage import Usage
 from nbaudio.wire.answers import Answer, AnswerReader
+from nbaudio.wire.tool_calls import ToolCall
 
 RESPONSES = Path(__file__).parent / "fixtures" / "wire" / "chat" / "responses"
 CLIP = Clip(voice(), 24_000)
@@ -67,7 +68,7 @@ def test_streamed_sound_is_pcm() -> None:
         (Answer(text="Ye", finish_reason="length"), {}, "Cut at the token limit; --max-completion-tokens allows more."),
         (Answer(finish_reason="content_filter"), {}, "The server's content filter stopped this answer."),
         (
-            Answer(tool_calls=({"name": "f"}, {"name": "g"}), finish_reason="tool_calls"),
+            Answer(tool_calls=(ToolCall(name="f"), ToolCall(name="g")), finish_reason="tool_calls"),
             {},
             "The model asks for a tool instead of answering: f, g.",
         ),
@@ -107,7 +108,7 @@ def test_the_answers_own_model_counts_more_than_the_one_asked_for() -> None:
 
 def test_turns_are_values() -> None:
     turn, same = Turn("user", "Hello", (CLIP,)), Turn("user", "Hello", (Clip(CLIP.samples, 24_000),))
-    reply = Reply(text="Hi", clips=(CLIP,), tool_calls=({"name": "f"},))
+    reply = Reply(text="Hi", clips=(CLIP,), tool_calls=(ToolCall(name="f"),))
 
     assert turn == same
     assert len({turn, same}) == 1

@@ -10,12 +10,15 @@ from typing import Any
 from IPython.display import display
 
 from nbaudio.clip import Clip
-from nbaudio.conversation import Conversation, Event, chat, stopped
+from nbaudio.conversation.chats import chat
+from nbaudio.conversation.keeping import stopped
+from nbaudio.conversation.talk import Conversation
 from nbaudio.errors import CellError, Interrupted, RequestError
-from nbaudio.exchange import Finished
+from nbaudio.events import Event, Finished
 from nbaudio.magics.live import LiveAnswer, live_answer
 from nbaudio.settings import settings
 from nbaudio.turns import Reply, Turn
+from nbaudio.wire.answers import AudioDelta, TextDelta
 
 __all__ = ["aask", "ask"]
 
@@ -107,7 +110,7 @@ class _Answering:
     def take(self, event: Event) -> None:
         if isinstance(event, Finished):
             self.reply = event.reply
-        elif self._live is not None:
+        elif self._live is not None and isinstance(event, (TextDelta, AudioDelta)):
             self._live.add(event)
 
     def __enter__(self) -> _Answering:

@@ -15,6 +15,7 @@ from typing import Any
 
 from nbaudio.errors import BadReply
 from nbaudio.usage import Usage
+from nbaudio.wire.tool_calls import ToolCall
 
 __all__ = ["Answer", "AnswerReader", "AudioDelta", "TextDelta"]
 
@@ -55,7 +56,7 @@ class Answer:
     finish_reason: str = ""
     model: str = ""
     usage: Usage = field(default_factory=Usage)
-    tool_calls: tuple[Mapping[str, Any], ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
     marks: tuple[tuple[int, int], ...] = ()
     """The order in which a stream brought words and sound: characters of `text` and frames of sound so far, at the end
     of each run of words. Of what lies between two marks the sound came first. Empty where the answer came whole."""
@@ -85,7 +86,7 @@ class AnswerReader:
         self._finish_reason = ""
         self._model = ""
         self._usage = Usage()
-        self._tool_calls: dict[int, dict[str, Any]] = {}
+        self._tool_calls: dict[int, dict[str, str]] = {}
         # After each run of words: the characters of `content` and of the transcript so far, and the frames before it.
         self._order: list[tuple[int, int, int]] = []
         self.ended = False
@@ -174,7 +175,7 @@ class AnswerReader:
             finish_reason=self._finish_reason or stopped,
             model=self._model,
             usage=self._usage,
-            tool_calls=tuple(self._tool_calls[index] for index in sorted(self._tool_calls)),
+            tool_calls=tuple(ToolCall(**self._tool_calls[index]) for index in sorted(self._tool_calls)),
             marks=self._marks(len(text), len(audio) // 2) if self._pcm else (),
         )
 

@@ -9,8 +9,10 @@ import base64
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from nbaudio.wire.tool_calls import ToolCall
 
 __all__ = ["Inline", "Message", "Options", "request_body", "serialized"]
 
@@ -35,16 +37,24 @@ class Message:
     """One turn as it is sent.
 
     A user's has `text`, sounds as (bytes, ``"wav"`` or ``"mp3"``), or both; an assistant's has the `audio_id`
-    of what it said, or else its `text`.
+    of what it said, or else its `text`, and the `tool_calls` that it asked for; a tool's has its result as `text`, and
+    the `call_id` that it answers.
     """
 
     role: str
     text: str = ""
     sounds: tuple[tuple[bytes, str], ...] = ()
     audio_id: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    call_id: str = ""
 
     def to_wire(self) -> dict[str, Any]:
         """The message's JSON object."""
+        if self.call_id:
+            return {"role": self.role, "tool_call_id": self.call_id, "content": self.text}
+        if self.tool_calls:
+            said: dict[str, Any] = {"audio": {"id": self.audio_id}} if self.audio_id else {"content": self.text or None}
+            return {"role": self.role, **said, "tool_calls": [call.to_wire() for call in self.tool_calls]}
         if self.audio_id:
             return {"role": self.role, "audio": {"id": self.audio_id}}  # `content` beside it is not needed
         if not self.sounds:
@@ -57,7 +67,11 @@ class Message:
 
 @dataclass(frozen=True)
 class Options:
-    """How to answer: see `nbaudio.settings.NbAudio` for each; `aloud` asks for sound beside the words."""
+    """How to answer: see `nbaudio.settings.NbAudio` for each; `aloud` asks for sound beside the words.
+
+    `tools` are the schemas of functions that the model may call; `tool_choice` is ``"auto"``, ``"none"``,
+    ``"required"`` or the name of the one that it must call.
+    """
 
     model: str
     voice: str
@@ -67,6 +81,9 @@ class Options:
     instructions: str = ""
     max_completion_tokens: int = 2048
     temperature: float | None = None
+    tools: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
+    tool_choice: str = ""
+    parallel_tool_calls: bool | None = None
 
 
 def request_body(messages: Iterable[Message], options: Options) -> dict[str, Any]:
@@ -93,6 +110,14 @@ def request_body(messages: Iterable[Message], options: Options) -> dict[str, Any
         body["audio"] = {"voice": voice, "format": "pcm16" if options.stream else options.audio_format}
     if options.temperature is not None:
         body["temperature"] = options.temperature
+    if options.tools:
+        body["tools"] = list(options.tools)
+        if options.tool_choice in ("auto", "none", "required"):
+            body["tool_choice"] = options.tool_choice
+        elif options.tool_choice:
+            body["tool_choice"] = {"type": "function", "function": {"name": options.tool_choice}}
+        if options.parallel_tool_calls is not None:
+            body["parallel_tool_calls"] = options.parallel_tool_calls
     if options.stream:
         body["stream"] = True
         # Obfuscation pads every chunk against onlookers who measure sizes; over TLS to one's own notebook it is

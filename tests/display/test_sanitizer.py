@@ -23,6 +23,7 @@ from nbaudio.settings import NbAudio
 from nbaudio.turns import Reply
 from nbaudio.usage import Usage
 from nbaudio.wire.answers import Answer
+from nbaudio.wire.tool_calls import ToolCall
 
 from .conftest import FrontEnd
 
@@ -69,7 +70,7 @@ SHOWN: dict[str, Callable[[], Any]] = {
     "cut at the limit": lambda: answered(text="Yes, they", audio=PCM, audio_format="pcm16", finish_reason="length"),
     "filtered": lambda: answered(finish_reason="content_filter"),
     "words instead of sound": lambda: answered(text="Yes."),
-    "a tool instead of words": lambda: answered(tool_calls=({"name": "get_weather"},), finish_reason="tool_calls"),
+    "a tool instead of words": lambda: answered(tool_calls=(ToolCall(name="get_weather"),), finish_reason="tool_calls"),
     "a sound that cannot be played": lambda: answered(text="Yes.", audio=b"no sound", audio_format="wav"),
 }
 

@@ -18,6 +18,7 @@ from nbaudio.usage import Usage
 from nbaudio.wire.answers import Answer, AnswerReader, AudioDelta, TextDelta
 from nbaudio.wire.errors import error_from_stream
 from nbaudio.wire.sse import SseDecoder
+from nbaudio.wire.tool_calls import ToolCall
 
 CHAT = Path(__file__).parents[1] / "fixtures" / "wire" / "chat"
 RESPONSES = {path.stem: path for path in sorted((CHAT / "responses").glob("*.json"))}
@@ -66,7 +67,7 @@ EXPECTED_WHOLE = {
     "tool_calls": {
         "text": "",
         "finish_reason": "tool_calls",
-        "tool_calls": ({"id": "call_Fx01", "name": "get_weather", "arguments": '{"city":"Paris"}'},),
+        "tool_calls": (ToolCall("call_Fx01", "get_weather", '{"city":"Paris"}'),),
     },
 }
 
@@ -109,7 +110,7 @@ EXPECTED_STREAMED = {
     "refusal": {"text": "I can't help with that.", "refusal": "I can't help with that.", "finish_reason": "stop"},
     "tool_calls": {
         "finish_reason": "tool_calls",
-        "tool_calls": ({"id": "call_Fx01", "name": "get_weather", "arguments": '{"city":"Paris"}'},),
+        "tool_calls": (ToolCall("call_Fx01", "get_weather", '{"city":"Paris"}'),),
     },
     "cut_before_done": {"finish_reason": "", "usage": Usage(), "audio": TONE[:1600], "expires_at": 0},
     "error_in_stream": {"finish_reason": "", "usage": Usage(), "audio": b""},

@@ -1,0 +1,103 @@
+"""Around a question: however it ends, what came of it is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import CancelledError, Future
+from types import TracebackType
+from typing import TypeAlias
+
+from nbaudio import errors
+from nbaudio.backends import loop
+from nbaudio.conversation.answering import Answering
+from nbaudio.conversation.turnlist import TurnList
+from nbaudio.conversation.watching import Watcher
+from nbaudio.turns import Reply, Turn
+from nbaudio.wire.answers import AudioDelta, TextDelta
+
+__all__ = ["Keeping", "Piece", "stopped"]
+
+Piece: TypeAlias = TextDelta | AudioDelta
+_STOPPING_S = 0.3  # a request ends within milliseconds; whoever stops it is not kept longer than this
+
+
+class Keeping:
+    """A context in which a question is answered.
+
+    An interrupt becomes `Interrupted`, with what had come as its `partial`; a cancelled task and a generator that is
+    left stop the request too.
+
+    Parameters
+    ----------
+    answering : Answering
+    talk : TurnList
+        The conversation, for the watchers.
+    watchers : iterable of Watcher
+    keep : callable
+        Gets the turns to add to the conversation, and gives those that it has added.
+    """
+
+    def __init__(
+        self,
+        answering: Answering,
+        talk: TurnList,
+        watchers: Iterable[Watcher],
+        keep: Callable[[Sequence[Turn]], Sequence[Turn]],
+    ) -> None:
+        self._answering, self._talk, self._watchers, self._keep = answering, talk, list(watchers), keep
+        self._question = answering.turns[0]
+        self._future: Future[Reply] | None = None
+        self._over = False
+
+    def start(self, put: Callable[[Piece], None]) -> Future[Reply]:
+        """Send the next request; `put` gets what comes, on the loop of requests."""
+
+        def take(event: Piece) -> None:
+            for watcher in self._watchers:
+                watcher.came(self._question, event)
+            put(event)
+
+        self._future = loop.start(self._answering.exchange.run, take if self._watchers else put)
+        return self._future
+
+    def finish(self, reply: Reply | None) -> None:
+        """Keep the question with its answer, or with what came of it."""
+        self._over = True
+        turns = self._keep(self._answering.finished(reply))
+        for watcher in self._watchers:
+            watcher.kept(self._talk, self._question, turns)
+
+    def __enter__(self) -> Answering:
+        for watcher in self._watchers:
+            watcher.asked(self._talk, self._question)
+        return self._answering
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        if self._over:
+            return
+        if isinstance(error, (KeyboardInterrupt, CancelledError)):
+            raise stopped(self._stop()) from None
+        if isinstance(error, (GeneratorExit, asyncio.CancelledError)):
+            self._stop()
+        else:
+            self.finish(error.partial if isinstance(error, errors.RequestError) else None)
+
+    def _stop(self) -> Reply | None:
+        partial = None
+        if self._future is not None:
+            self._future.cancel()
+            exchange = self._answering.exchange
+            exchange.over.wait(_STOPPING_S)
+            partial = exchange.partial()
+        self.finish(partial)
+        return partial
+
+
+def stopped(partial: Reply | None) -> errors.Interrupted:
+    """The error that tells the person of their own interrupt, and what is left of the answer."""
+    if partial is None:
+        return errors.Interrupted("Stopped before an answer came.", "The conversation is as it was.")
+    error = errors.Interrupted("Stopped; what had come of the answer is kept.", "It is the last turn, and it plays.")
+    error.partial = partial
+    return error

@@ -1,0 +1,282 @@
+"""Conversation: turns in order, and asking for the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import uuid
+from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
+from typing import Any
+
+from nbaudio import errors
+from nbaudio.backends import loop
+from nbaudio.conversation.answering import Answering
+from nbaudio.conversation.keeping import Keeping, Piece
+from nbaudio.conversation.options import Given
+from nbaudio.conversation.turnlist import Part, TurnList, turn_of
+from nbaudio.conversation.watching import Watcher
+from nbaudio.events import Event, Finished, ToolCalled, ToolReturned
+from nbaudio.settings import Backend, settings
+from nbaudio.spool import park
+from nbaudio.turns import Reply, Turn
+
+__all__ = ["Conversation"]
+
+_IN_MEMORY = 4  # turns at the end whose sound is likely to be used next; that of others lies on disk
+
+
+class Conversation(TurnList):
+    """A talk with a model: say something, and the answer is added to it. It is a sequence of turns, see `TurnList`.
+
+    Parameters
+    ----------
+    turns : iterable of Turn, optional
+        What has been said already.
+    name : str, optional
+        What it is called in the journal.
+    backend : Backend, optional
+        Where requests go; by default where the settings say at the time of each request.
+    watchers : iterable of Watcher, optional
+        Who hears of all that happens in it, beside those that every conversation has.
+    options : Any
+        `voice`, `model`, `instructions` and the other options of ``NbAudio`` that shape a request (`stream`,
+        `audio_format`, `max_completion_tokens`, `temperature`), whose values hold where these are left out. And
+        `tools`, a list of Python functions that the model may call (see `nbaudio.tools`), with `tool_choice`,
+        `parallel_tool_calls`, `max_tool_rounds` and `approve`.
+
+    Examples
+    --------
+    >>> talk = Conversation(voice="ash", instructions="You are a patient teacher.")
+    >>> talk
+    Conversation(0 turns)
+    >>> talk.instructions = "You are brief."
+    """
+
+    def __init__(
+        self,
+        turns: Iterable[Turn] = (),
+        *,
+        name: str = "",
+        backend: Backend | None = None,
+        watchers: Iterable[Watcher] = (),
+        **options: Any,
+    ) -> None:
+        super().__init__(turns)
+        self.id = uuid.uuid4().hex
+        self.name = name
+        self._given = Given.of(options)
+        self._backend = backend
+        self._watchers = list(watchers)
+        self._dead_ids: set[str] = set()
+        self._answering = False
+        self.on_change(self._tell_of_edits)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that were given, by name."""
+        return dict(self._given)
+
+    @property
+    def instructions(self) -> str:
+        """What the model is told before the conversation; what is set here holds from the next question on."""
+        return str(self._given.get("instructions", settings().instructions))
+
+    @instructions.setter
+    def instructions(self, told: str) -> None:
+        self._given = self._given.over({"instructions": told})
+
+    def fork(self, at: int | None = None) -> Conversation:
+        """Another conversation that begins as this one, with the first `at` turns, or all; what follows is its own."""
+        other = Conversation(self[:at], backend=self._backend, watchers=self._watchers, **self._given)
+        other._dead_ids = set(self._dead_ids)
+        return other
+
+    # -- saying -------------------------------------------------------------------------------------------
+
+    def say(self, *parts: Part, aloud: bool = True, **options: Any) -> Reply:
+        """The answer to words, sounds, or both.
+
+        Parameters
+        ----------
+        parts : str, Clip, path, bytes, Turn
+            Text is a str; a path, bytes, a `Clip` or a `Turn` with one is sound.
+        aloud : bool
+            Whether the answer is spoken, or words only.
+        options : Any
+            As in the constructor, for this answer alone.
+
+        Raises
+        ------
+        NbaudioError
+            In one of its kinds. Where an answer broke off, it is kept in the conversation, and the error's
+            `partial` is it.
+        """
+        return self._say(self._ask(turn_of(parts), aloud, options))
+
+    async def asay(self, *parts: Part, aloud: bool = True, **options: Any) -> Reply:
+        """As `say`, awaited."""
+        return await self._asay(self._ask(turn_of(parts), aloud, options))
+
+    def retry(self, *, aloud: bool | None = None, **options: Any) -> Reply:
+        """Ask the last question once more; the old answer stays until there is a new one, which takes its place.
+
+        Parameters
+        ----------
+        aloud : bool, optional
+            By default as the old answer.
+        options : Any
+            As in `say`, such as another `voice` or `model`.
+        """
+        return self._say(self._ask_again(aloud, options))
+
+    async def aretry(self, *, aloud: bool | None = None, **options: Any) -> Reply:
+        """As `retry`, awaited."""
+        return await self._asay(self._ask_again(aloud, options))
+
+    def stream(self, *parts: Part, aloud: bool = True, **options: Any) -> Generator[Event, None, None]:
+        """The answer as it comes: `TextDelta`, `AudioDelta`, at last `Finished` with the `Reply`.
+
+        Where tools are called, `ToolCalled` and `ToolReturned` come in between. Leaving the loop early ends the
+        request; what had come is kept as a partial turn.
+        """
+        keeping = self._ask(turn_of(parts), aloud, {"stream": True, **options})
+        with keeping as answering:
+            while True:
+                arrived: queue.SimpleQueue[Piece | None] = queue.SimpleQueue()
+                future = keeping.start(arrived.put)
+                future.add_done_callback(lambda _, put=arrived.put: put(None))  # type: ignore[misc]
+                while (event := _next(arrived)) is not None:
+                    yield event
+                reply = future.result()
+                if not (calls := answering.wants(reply)):
+                    break
+                for call in calls:
+                    yield ToolCalled(call)
+                for result in answering.give(reply, answering.toolbox.run(calls)):
+                    yield ToolReturned(result)
+            keeping.finish(reply)
+        yield Finished(reply)
+
+    async def astream(self, *parts: Part, aloud: bool = True, **options: Any) -> AsyncGenerator[Event, None]:
+        """As `stream`, awaited; a cancelled task keeps what had come as a partial turn too."""
+        keeping = self._ask(turn_of(parts), aloud, {"stream": True, **options})
+        with keeping as answering:
+            while True:
+                arrived: asyncio.Queue[Piece | None] = asyncio.Queue()
+                put = _put_here(arrived)
+                future = keeping.start(put)
+                future.add_done_callback(lambda _, put=put: put(None))  # type: ignore[misc]
+                while (event := await arrived.get()) is not None:
+                    yield event
+                reply = future.result()
+                if not (calls := answering.wants(reply)):
+                    break
+                for call in calls:
+                    yield ToolCalled(call)
+                for result in answering.give(reply, await answering.toolbox.arun(calls)):
+                    yield ToolReturned(result)
+            keeping.finish(reply)
+        yield Finished(reply)
+
+    def _say(self, keeping: Keeping) -> Reply:
+        with keeping as answering:
+            while calls := answering.wants(reply := loop.wait(keeping.start(_ignore))):
+                answering.give(reply, answering.toolbox.run(calls))
+            keeping.finish(reply)
+        return reply
+
+    async def _asay(self, keeping: Keeping) -> Reply:
+        with keeping as answering:
+            while calls := answering.wants(reply := await asyncio.wrap_future(keeping.start(_ignore))):
+                answering.give(reply, await answering.toolbox.arun(calls))
+            keeping.finish(reply)
+        return reply
+
+    # -- asking -------------------------------------------------------------------------------------------
+
+    def _ask(self, question: Turn, aloud: bool, options: dict[str, Any], at: int | None = None) -> Keeping:
+        chosen, given = settings(), self._given.over(options)
+        backend = self._backend or chosen.resolve()
+        if backend.offline:
+            _fetch_weights()
+        toolbox = given.toolbox()
+        answering = Answering(
+            self._turns[:at],
+            question,
+            backend,
+            given.request(backend, chosen, toolbox, aloud=aloud),
+            chosen,
+            toolbox=toolbox,
+            max_tool_rounds=given.max_tool_rounds,
+            dead_ids=self._dead_ids,
+        )
+        return Keeping(answering, self, self._watchers, lambda turns: self._keep(turns, answering, at))
+
+    def _ask_again(self, aloud: bool | None, options: dict[str, Any]) -> Keeping:
+        at = next((index for index in range(len(self) - 1, -1, -1) if self[index].role == "user"), None)
+        if at is None:
+            raise errors.CellError("There is no question to ask again.", "Say something first.")
+        if aloud is None:
+            aloud = bool(self[-1].clips) if isinstance(self[-1], Reply) else True
+        return self._ask(self[at], aloud, options, at)
+
+    def _keep(self, turns: Sequence[Turn], answering: Answering, at: int | None) -> Sequence[Turn]:
+        """Add the turns of a question, and get those that were added.
+
+        Of a question that was asked again from `at` on they take the place of those that stood there, if they are whole.
+        """
+        self._dead_ids |= answering.dead_ids
+        if not turns or (at is not None and getattr(turns[-1], "partial", True)):
+            return ()
+        if at is None:
+            self._turns += turns
+        else:
+            self._turns[at:] = turns
+        for turn in self._turns[:-_IN_MEMORY][-len(turns) - 1 :]:
+            for clip in turn.clips:
+                park(clip, sent=not isinstance(turn, Reply))
+        self._answering = True  # watchers are told of it as an answer, not as an edit
+        try:
+            self._changed()
+        finally:
+            self._answering = False
+        return turns
+
+    def _tell_of_edits(self) -> None:
+        for watcher in self._watchers if not self._answering else ():
+            watcher.edited(self)
+
+    def __repr__(self) -> str:
+        return f"Conversation({len(self)} turn{'' if len(self) == 1 else 's'})"
+
+
+def _fetch_weights() -> None:
+    """Have the offline engine's weights here, with a progress bar where they are still to come."""
+    from nbaudio.engine.weights.models import MODELS, fetch, ready
+
+    missing = [name for name in MODELS if not ready(name)]
+    if missing:
+        fetch(missing)
+
+
+def _ignore(_: Piece) -> None:
+    """Where only the whole reply is wanted."""
+
+
+def _next(arrived: queue.SimpleQueue[Piece | None]) -> Piece | None:
+    while True:
+        try:
+            return arrived.get(timeout=0.2)  # in ticks, so that Ctrl-C is heard on Windows too
+        except queue.Empty:
+            continue
+
+
+def _put_here(arrived: asyncio.Queue[Piece | None]) -> Any:
+    here = asyncio.get_running_loop()
+
+    def put(event: Piece | None) -> None:
+        with contextlib.suppress(RuntimeError):  # nobody waits any more: the loop is closed
+            here.call_soon_threadsafe(arrived.put_nowait, event)
+
+    return put

@@ -1,0 +1,1 @@
+"""Python functions that a model may call: their schemas (`schema`), and running what it asks for (`toolbox`)."""
