@@ -74,15 +74,10 @@ class NbAudioMagics(Magics):
     @no_var_expand
     @line_magic
     def nbaudio(self, line: str) -> None:
-        """Where requests go, which model and voice, whether the offline engine is ready, and what is wrong."""
-        if line.strip() in ("--help", "-h", "help"):
-            _show("%nbaudio prints where requests go, which model and voice, and what is wrong if anything is.")
-        elif line.strip():
-            raise CellError(f"%nbaudio does not know {line.strip()!r}.", "Write %nbaudio alone.")
-        else:
-            from nbaudio.doctor import status
+        """Where requests go, and what is wrong if anything is; ``%nbaudio --help`` lists what else it can do."""
+        from nbaudio.magics.commands import run
 
-            _show(status())
+        run(line)
 
     @property
     def _names(self) -> dict[str, Any]:
