@@ -78,7 +78,7 @@ def record_of(turn: Turn, name_sound: Callable[[Clip], str]) -> dict[str, Any]:
     if isinstance(turn, Reply):
         more = {name: getattr(turn, name) for name in _OF_REPLY}
         more["usage"] = {name: count for name, count in turn.usage.to_dict().items() if count}
-        more["tool_calls"] = [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in turn.tool_calls]
+        more["tool_calls"] = [{"id": one.id, "name": one.name, "arguments": one.arguments} for one in turn.tool_calls]
         more["marks"] = list(turn.marks)
     elif isinstance(turn, ToolResult):
         more = {name: getattr(turn, name) for name in _OF_RESULT}

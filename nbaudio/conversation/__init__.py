@@ -1,1 +1,1 @@
-"""The conversation: turns in order (`turnlist`), asking (`talk`), its names (`chats`), and its ways out and in again."""
+"""The conversation: turns in order (`turnlist`), asking (`talk`), names (`chats`), and the ways out and in again."""

@@ -68,9 +68,7 @@ class Answering:
     def give(self, reply: Reply, outcomes: Sequence[Outcome]) -> list[ToolResult]:
         """Take what came of the calls; `exchange` is the next request then."""
         results = [
-            ToolResult(
-                text=outcome.text, time=time.time(), name=call.name, call_id=call.id, failed=outcome.failed
-            )
+            ToolResult(text=outcome.text, time=time.time(), name=call.name, call_id=call.id, failed=outcome.failed)
             for call, outcome in zip(reply.tool_calls, outcomes, strict=True)
         ]
         self.turns += [reply, *results]

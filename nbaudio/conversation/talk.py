@@ -224,7 +224,7 @@ class Conversation(TurnList):
     def _keep(self, turns: Sequence[Turn], answering: Answering, at: int | None) -> Sequence[Turn]:
         """Add the turns of a question, and get those that were added.
 
-        Of a question that was asked again from `at` on they take the place of those that stood there, if they are whole.
+        Of a question that was asked again they take the place of what stood there from `at` on, if they are whole.
         """
         self._dead_ids |= answering.dead_ids
         if not turns or (at is not None and getattr(turns[-1], "partial", True)):

@@ -153,9 +153,7 @@ class TurnList(Sequence[Turn]):
             raise errors.CellError(f"{keep_audio} turns can't keep their sound.", "Give 0 or more.")
         sounding = [index for index, turn in enumerate(self._turns) if turn.clips]
         older = sounding[: max(0, len(sounding) - keep_audio)]
-        changed = [
-            index for index in older if not self._turns[index].as_words and _words_of_sound(self._turns[index])
-        ]
+        changed = [index for index in older if not self._turns[index].as_words and _words_of_sound(self._turns[index])]
         for index in changed:
             self._turns[index] = replace(self._turns[index], as_words=True)
         if changed:
