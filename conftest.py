@@ -8,11 +8,13 @@ the offline engine.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,25 @@ settings.register_profile("nbaudio", settings(), deadline=None, suppress_health_
 settings.load_profile("nbaudio")
 
 
+def _mine(folder: Path) -> dict[str, str]:
+    """Where what a person keeps for themselves goes in tests: nothing is written into their own folders."""
+    return {
+        "NBAUDIO_CACHE_FOLDER": str(folder / "answers"),
+        "NBAUDIO_DAY_TOTALS": str(folder / "day-totals.sqlite3"),
+        "NBAUDIO_JOURNAL": str(folder / "journal" / "journal.sqlite3"),
+    }
+
+
+@cache
+def _folder_of_this_run() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="nbaudio-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+os.environ.update(_mine(_folder_of_this_run()))  # for kernels that a fixture of a module starts
+
+
 @pytest.fixture(autouse=True)
 def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No ``OPENAI_…`` and ``NBAUDIO_…`` in the environment, and no options set by another test."""
@@ -44,6 +65,8 @@ def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in list(os.environ):
         if name.startswith(("OPENAI_", "NBAUDIO_")) and name not in _KEPT:
             monkeypatch.delenv(name)
+    for name, place in _mine(_folder_of_this_run()).items():
+        monkeypatch.setenv(name, place)
     NbAudio.clear_instance()
     yield
     NbAudio.clear_instance()
@@ -70,6 +93,7 @@ def _begin_page(names: dict[str, Any]) -> None:
         if name.startswith(("OPENAI_", "NBAUDIO_")) and name not in _KEPT:
             del os.environ[name]
     os.environ["NBAUDIO_BACKEND"] = "offline"
+    os.environ.update(_mine(folder))
     NbAudio.clear_instance()
     names["_shell"] = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
 

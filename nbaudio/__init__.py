@@ -16,32 +16,40 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nbaudio.budget import Budget
     from nbaudio.captions import Captions
     from nbaudio.clip import Clip
     from nbaudio.conversation.chats import chat, chats
     from nbaudio.conversation.talk import Conversation
     from nbaudio.errors import NbaudioError
+    from nbaudio.estimate import RequestSize
     from nbaudio.events import Finished, ToolCalled, ToolReturned
+    from nbaudio.prices import Cost
     from nbaudio.settings import NbAudio
+    from nbaudio.spending import usage
+    from nbaudio.tokens import Usage
     from nbaudio.turns import Reply, ToolResult, Turn
-    from nbaudio.usage import Usage
     from nbaudio.widgets.player import Player
     from nbaudio.widgets.recorder import Recorder
+    from nbaudio.widgets.voice_chat import VoiceChat
     from nbaudio.wire.answers import AudioDelta, TextDelta
     from nbaudio.wire.tool_calls import ToolCall
 
 __version__ = "0.1.0"
 __all__ = [
     "AudioDelta",
+    "Budget",
     "Captions",
     "Clip",
     "Conversation",
+    "Cost",
     "Finished",
     "NbAudio",
     "NbaudioError",
     "Player",
     "Recorder",
     "Reply",
+    "RequestSize",
     "TextDelta",
     "ToolCall",
     "ToolCalled",
@@ -49,40 +57,48 @@ __all__ = [
     "ToolReturned",
     "Turn",
     "Usage",
+    "VoiceChat",
     "chat",
     "chats",
     "errors",
+    "history",
+    "usage",
 ]
 
 # Where each public name lives. It is imported when it is first used, so that `import nbaudio` costs next to nothing.
 _HOMES = {
     "AudioDelta": "nbaudio.wire.answers",
+    "Budget": "nbaudio.budget",
     "Captions": "nbaudio.captions",
     "Clip": "nbaudio.clip",
     "Conversation": "nbaudio.conversation.talk",
+    "Cost": "nbaudio.prices",
     "Finished": "nbaudio.events",
     "NbAudio": "nbaudio.settings",
     "NbaudioError": "nbaudio.errors",
     "Player": "nbaudio.widgets.player",
     "Recorder": "nbaudio.widgets.recorder",
     "Reply": "nbaudio.turns",
+    "RequestSize": "nbaudio.estimate",
     "TextDelta": "nbaudio.wire.answers",
     "ToolCall": "nbaudio.wire.tool_calls",
     "ToolCalled": "nbaudio.events",
     "ToolResult": "nbaudio.turns",
     "ToolReturned": "nbaudio.events",
     "Turn": "nbaudio.turns",
-    "Usage": "nbaudio.usage",
+    "Usage": "nbaudio.tokens",
+    "VoiceChat": "nbaudio.widgets.voice_chat",
     "chat": "nbaudio.conversation.chats",
     "chats": "nbaudio.conversation.chats",
+    "usage": "nbaudio.spending",
 }
 
 
 def __getattr__(name: str) -> Any:
     import importlib
 
-    if name == "errors":
-        return importlib.import_module("nbaudio.errors")
+    if name in ("errors", "history"):
+        return importlib.import_module(f"nbaudio.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'nbaudio' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)

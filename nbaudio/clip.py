@@ -306,11 +306,11 @@ class Clip:
         A 16-bit WAV or an MP3 goes as it is. Anything else becomes a mono 16-bit WAV of at most 24,000 Hz,
         which is what the models listen at.
         """
+        if self._load_for_model is not None:
+            return self._load_for_model(), "wav"
         data = self._bytes()
         if data is not None and (self._format, self._subtype) in _FIT_TO_SEND:
             return data, self._format
-        if self._load_for_model is not None:
-            return self._load_for_model(), "wav"
         heard = self.mono().resample(min(self.sample_rate, _LISTENING_RATE))
         return codecs.encode(heard.samples, heard.sample_rate, "wav"), "wav"  # anew: it may be a WAV of another kind
 

@@ -1,9 +1,11 @@
 """Every exception of nbaudio, and the masking of keys.
 
     NbaudioError                     what happened, and what to do next
+    ├── BudgetExceeded               a request that would go beyond a budget; nothing was sent
     ├── CellError                    the cell can't be run as written: empty, unknown option, bad value
     ├── ClipError (ValueError)       a sound that can't be one: wrong shape, NaN, empty, not audio
     │   └── ClipNotFound (FileNotFoundError)
+    ├── SavedFileError               a saved conversation that can't be written or read: damaged, hostile, too new
     ├── SetupError                   something to install, fetch or configure first
     │   ├── NoBackend                no key, no server and no offline engine
     │   └── WeightsError             the offline engine's weights are missing or not what they should be
@@ -23,6 +25,8 @@
     │       └── ServerFailed         5xx, after the retries
     └── Interrupted (KeyboardInterrupt)  stopped by the person; `partial` holds what came
 
+`NbaudioWarning` is for what goes wrong beside an answer, such as in a tool: that is warned of, and nothing stops.
+
 Each is raised, not printed, so that Run All, nbclient and papermill stop; a notebook shows one line for it.
 Text of an error may come from a server, and servers echo keys: `mask` runs over all of it.
 """
@@ -32,22 +36,27 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from nbaudio.legible import legible
+
 __all__ = [
     "AudioIdNotFound",
     "AuthenticationFailed",
     "BadReply",
     "BadRequest",
+    "BudgetExceeded",
     "CellError",
     "ClipError",
     "ClipNotFound",
     "ConnectionFailed",
     "Interrupted",
     "NbaudioError",
+    "NbaudioWarning",
     "NoBackend",
     "QuotaExceeded",
     "RateLimited",
     "ReplyCut",
     "RequestError",
+    "SavedFileError",
     "ServerFailed",
     "ServerRefused",
     "SetupError",
@@ -60,6 +69,7 @@ __all__ = [
 ]
 
 _MASK = "[key]"
+_LONGEST = 5_000  # characters of a text that an error keeps
 _SHORTEST_ECHO = 6  # characters of a key in a row that give it away; fewer would mask plain words
 # Lengths are bounded, for an error's text may be a server's, and long, and these must not go slow on it.
 _KEY_SHAPES = re.compile(
@@ -107,6 +117,11 @@ def _mask_ends(found: re.Match[str]) -> str:
     return found[0]
 
 
+def _shortened(text: str) -> str:
+    """What a person reads of a text, which may be a page of HTML that a server sent instead of an answer."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text) - _LONGEST} characters more)"
+
+
 class NbaudioError(Exception):
     """What happened, and what to do next, as one readable line.
 
@@ -124,8 +139,8 @@ class NbaudioError(Exception):
     """
 
     def __init__(self, cause: str, next_step: str = "") -> None:
-        self.cause = mask(cause)
-        self.next_step = mask(next_step)
+        self.cause = legible(mask(_shortened(cause)))
+        self.next_step = legible(mask(_shortened(next_step)))
         super().__init__(" ".join(part for part in (self.cause, self.next_step) if part))
 
     def _render_traceback_(self) -> list[str]:
@@ -142,6 +157,22 @@ def _restored(kind: type[NbaudioError], cause: str, next_step: str) -> NbaudioEr
     return kind(cause, next_step, **required)
 
 
+class NbaudioWarning(UserWarning):
+    """Something went wrong that the answer does without; it is shown, and nothing stops."""
+
+
+class BudgetExceeded(NbaudioError):
+    """A request was not sent, for it would go beyond a budget.
+
+    `spent`, `estimate` of this request and `limit` are in the budget's unit: dollars, tokens or minutes of sound. They
+    are None where no numbers are the reason.
+    """
+
+    spent: float | None = None
+    estimate: float | None = None
+    limit: float | None = None
+
+
 class CellError(NbaudioError):
     """The cell can't be run as written."""
 
@@ -152,6 +183,10 @@ class ClipError(NbaudioError, ValueError):
 
 class ClipNotFound(ClipError, FileNotFoundError):
     """No such sound file."""
+
+
+class SavedFileError(NbaudioError):
+    """A saved conversation that can't be written, or a file that can't be read as one."""
 
 
 class SetupError(NbaudioError):
@@ -213,9 +248,9 @@ class ServerRefused(RequestError):
     ) -> None:
         super().__init__(cause, next_step)
         self.status = status
-        self.code = mask(code) if code else code
-        self.param = mask(param) if param else param
-        self.request_id = mask(request_id) if request_id else request_id
+        self.code = mask(_shortened(code)) if code else code
+        self.param = mask(_shortened(param)) if param else param
+        self.request_id = mask(_shortened(request_id)) if request_id else request_id
 
 
 class BadRequest(ServerRefused):

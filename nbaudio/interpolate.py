@@ -46,9 +46,16 @@ def interpolate(text: str, names: Mapping[str, Any]) -> str:
             if found is _ABSENT:
                 break
             found = _attribute(found, attribute) if attribute else _item(found, key.strip(), names)
-        return match[0] if found is _ABSENT else str(found)
+        return match[0] if found is _ABSENT else _shown(found, match[0])
 
     return _FIELD.sub(value, text)
+
+
+def _shown(value: Any, typed: str) -> str:
+    try:
+        return str(value)
+    except Exception:  # whatever it is, it has no text to put here
+        return typed
 
 
 def _attribute(owner: Any, name: str) -> Any:
@@ -62,7 +69,7 @@ def _item(container: Any, key: str, names: Mapping[str, Any]) -> Any:
     candidates: list[Any]
     if len(key) >= 2 and key[0] == key[-1] and key[0] in "'\"":
         candidates = [key[1:-1]]
-    elif re.fullmatch(r"-?\d+", key):
+    elif re.fullmatch(r"-?\d{1,18}", key):
         candidates = [int(key), key]
     else:
         candidates = [names[key], key] if key in names else [key]

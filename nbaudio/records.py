@@ -13,8 +13,8 @@ import msgspec
 
 from nbaudio.clip import Clip
 from nbaudio.errors import NbaudioError
+from nbaudio.tokens import Usage
 from nbaudio.turns import Reply, ToolResult, Turn
-from nbaudio.usage import Usage
 from nbaudio.wire.tool_calls import ToolCall
 
 __all__ = ["Record", "record_of", "turn_of_record"]
@@ -45,6 +45,7 @@ class Record(msgspec.Struct, omit_defaults=True, kw_only=True):
     partial: bool = False
     note: str = ""
     offline: bool = False
+    cached: bool = False
     tool_calls: list[dict[str, str]] = []
     marks: list[tuple[int, int]] = []
     # a tool's result
@@ -56,6 +57,7 @@ class Record(msgspec.Struct, omit_defaults=True, kw_only=True):
 _SHARED = ("id", "text", "time", "transcript", "as_words")
 _OF_REPLY = (
     "model", "voice", "backend", "audio_id", "expires_at", "finish_reason", "refusal", "partial", "note", "offline",
+    "cached",
 )  # fmt: skip
 _OF_RESULT = ("name", "call_id", "failed")
 

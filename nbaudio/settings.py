@@ -69,6 +69,9 @@ class NbAudio(SingletonConfigurable):
         "server with the model after a #, as http://localhost:11434/v1#llama3.2. By default the small one.",
     ).tag(config=True, mine=True)
     model = Unicode("", help="The model's name. By default the backend's own.").tag(config=True)
+    transcription_model = Unicode("", help="The model that writes down what you say. By default the server's.").tag(
+        config=True
+    )
     voice = Unicode("alloy", help="The voice that answers.").tag(config=True)
     instructions = Unicode("", help="What the model is told before the conversation.").tag(config=True)
     stream = Bool(True, help="Ask the server for the answer piece by piece, and show words as they come.").tag(
@@ -97,6 +100,32 @@ class NbAudio(SingletonConfigurable):
     embed_budget_kb = Int(
         2000, min=1, help="Most sound that one output keeps in the notebook, in kilobytes of MP3 (32 kbit/s)."
     ).tag(config=True)
+    journal = Unicode(
+        "", help="The file in which all that is said is kept, or off. By default in the user's data folder."
+    ).tag(config=True, mine=True)
+    journal_days = Int(0, min=0, help="How many days it is kept; 0 is for ever.").tag(config=True, mine=True)
+    journal_mb = Int(
+        2000, min=0, help="The most that the journal may take, in megabytes; the oldest goes first. 0 sets no limit."
+    ).tag(config=True, mine=True)
+    prices = Unicode("", help="A file with prices of models, which go before the known ones; see docs/money.md.").tag(
+        config=True, mine=True
+    )
+    budget_usd = Float(0.0, min=0.0, help="The most US dollars to spend; 0 sets no limit.").tag(config=True)
+    budget_tokens = Int(0, min=0, help="The most tokens to use, in and out; 0 sets no limit.").tag(config=True)
+    budget_minutes = Float(0.0, min=0.0, help="The most minutes of sound, in and out; 0 is no limit.").tag(config=True)
+    budget_per = Enum(
+        ["conversation", "notebook", "day"], "notebook", help="Of what the budget is: day is all notebooks of today."
+    ).tag(config=True)
+    day_totals = Unicode("", help="The file with the sums of each day. By default in the user's data folder.").tag(
+        config=True, mine=True
+    )
+    cache = Bool(False, help="Keep answers, and take that to a request that was sent before from there.").tag(
+        config=True
+    )
+    cache_folder = Unicode("", help="Where answers are kept. By default in the user's cache folder.").tag(
+        config=True, mine=True
+    )
+    cache_mb = Int(500, min=1, help="The most that kept answers may take, in megabytes.").tag(config=True)
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
@@ -174,7 +203,7 @@ def offline_installed() -> bool:
 
 def missing_offline_packages() -> list[str]:
     """The packages of ``nbaudio[offline]`` that are not installed, by import name."""
-    needed = ("faster_whisper", "hibari", "xllamacpp", "starlette", "tqdm", "py3langid")
+    needed = ("faster_whisper", "hibari", "xllamacpp", "starlette", "python_multipart", "tqdm", "py3langid")
     return [name for name in needed if not _installed(name)]
 
 

@@ -27,12 +27,13 @@ _TIME = r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
 _TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?", re.A)
 _LIKE_TIMES = re.compile(r"\s*-?\d+:.*-->|.*-->\s*-?\d+:", re.A)
 _VTT_TAG = re.compile(r"</?(?:[A-Za-z][^<>]{0,500}|[\d:.]{1,20})?>", re.A)
+_LONG_NUMBER = re.compile(r"&#[0-9]{9,};?")  # no character has it, and Python reads no number of 4,300 digits
 _SRT_TAG_BEGINS = re.compile(r"<(?=/?(?:b|i|u|s|font)(?:\s|>))", re.I)
 _SRT_TAG = re.compile(r"</?(?:b|i|u|s|font)(?:\s[^<>]{0,500})?>|\{\\[^{}]{0,500}\}", re.I)
 
 
-def vtt(cues: Iterable[Cue]) -> str:
-    """The cues as a WebVTT file.
+def vtt(cues: Iterable[Cue], speakers: Iterable[str] = ()) -> str:
+    """The cues as a WebVTT file; `speakers` are who says each, where several do.
 
     Examples
     --------
@@ -43,8 +44,10 @@ def vtt(cues: Iterable[Cue]) -> str:
     Salt &amp; pepper
     <BLANKLINE>
     """
+    names = iter(speakers)
     blocks = [
-        f"{_times(start_s, end_s, '.')}\n{_joined(html.escape(text, quote=False))}" for text, start_s, end_s in cues
+        f"{_times(start_s, end_s, '.')}\n{_voice(next(names, ''))}{_joined(html.escape(text, quote=False))}"
+        for text, start_s, end_s in cues
     ]
     return "\n\n".join(["WEBVTT", *(block.rstrip("\n") for block in blocks)]) + "\n"
 
@@ -85,7 +88,8 @@ def read_vtt(text: str) -> list[Cue]:
     cues = []
     for start_s, end_s, body in _blocks(lines):
         said = body[: body.index("")] if "" in body else body  # below it: a note, the next cue's name
-        cues.append((_joined(html.unescape(_VTT_TAG.sub("", "\n".join(said)))), start_s, end_s))
+        words = _LONG_NUMBER.sub("\ufffd", _VTT_TAG.sub("", "\n".join(said)))
+        cues.append((_joined(html.unescape(words)), start_s, end_s))
     return cues
 
 
@@ -117,6 +121,12 @@ def lines_of(text: str) -> list[str]:
     lines = re.split(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", text)
     clean = ("".join(" " if unicodedata.category(c) == "Cc" else c for c in line).strip() for line in lines)
     return [line for line in clean if line]
+
+
+def _voice(speaker: str) -> str:
+    """The mark of who speaks, which a reader of WebVTT shows or leaves out."""
+    name = " ".join(" ".join(lines_of(speaker)).split())
+    return f"<v {html.escape(name, quote=False)}>" if name else ""
 
 
 def _joined(text: str) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from nbaudio.captions import Captions, PhraseTimer
 from nbaudio.clip import Clip
 from nbaudio.display.reply import ReplyView, reply_html, reply_markdown, reply_plain
-from nbaudio.errors import ClipError
-from nbaudio.usage import Usage
+from nbaudio.errors import ClipError, NbaudioError
+from nbaudio.prices import Cost
+from nbaudio.prices import cost as cost_of
+from nbaudio.tokens import Usage
 from nbaudio.wire.answers import Answer
 from nbaudio.wire.tool_calls import ToolCall
 
@@ -64,6 +66,25 @@ class Turn:
         timer.take(words, marks or [(len(words), 0), (len(words), clip.frames)])
         return aligned(timer, clip.mono().samples[:, 0], over=not cut)
 
+    def transcribe(self) -> Turn:
+        """A copy of this turn with the words of its sound as `transcript`.
+
+        In a conversation `Conversation.transcribe` puts such a turn in the place of this one.
+
+        Raises
+        ------
+        RequestError
+            In one of its kinds.
+        ClipError
+            If it has no sound.
+        """
+        from nbaudio.backends import loop
+        from nbaudio.backends.transcribing import begin
+
+        if not self.clips:
+            raise ClipError("This turn has no sound.", "Its words are in .text.")
+        return replace(self, transcript=loop.wait(begin(self.clips)))
+
     @property
     def clip(self) -> Clip | None:
         """The sound of this turn: the only one, or all joined; None where there is none."""
@@ -88,6 +109,15 @@ class ToolResult(Turn):
     call_id: str = ""
     failed: bool = False
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from nbaudio.display import tool
+
+        return {
+            "text/plain": tool.result_plain(self.name, self.text, failed=self.failed),
+            "text/html": tool.result_html(self.name, self.text, failed=self.failed),
+            "text/markdown": tool.result_markdown(self.name, self.text, failed=self.failed),
+        }
+
 
 @dataclass(frozen=True)
 class Reply(Turn):
@@ -110,6 +140,8 @@ class Reply(Turn):
     partial: bool = False
     note: str = ""
     offline: bool = False
+    cached: bool = False
+    """Whether it was not asked for, but had been kept, see `nbaudio.answer_cache`."""
     tool_calls: tuple[ToolCall, ...] = ()
     marks: tuple[tuple[int, int], ...] = field(default=(), repr=False)
     """In which order words and sound came, as in `nbaudio.wire.answers.Answer`."""
@@ -185,6 +217,19 @@ class Reply(Turn):
         self.__dict__["_once"] = (dict(bundle or {}), live)  # no field: it is no part of what was said
 
     @property
+    def cost(self) -> Cost | None:
+        """What it cost, by the tokens that the server reported; None where that or the price is not known.
+
+        Raises
+        ------
+        SetupError
+            If the file of prices can't be read.
+        """
+        if self.offline or self.cached:
+            return Cost()
+        return cost_of(self.usage, self.model, server=self.backend)
+
+    @property
     def notes(self) -> list[str]:
         """Every line that a reader should know beside the words."""
         return ReplyView(words=self.text, note=self.note, offline=self.offline).notes
@@ -200,6 +245,7 @@ class Reply(Turn):
             note=self.note,
             offline=self.offline,
             details=self._details(),
+            calls=tuple(map(str, self.tool_calls)),
             live=live,
         )
         own = {"text/plain": reply_plain(view), "text/html": reply_html(view), "text/markdown": reply_markdown(view)}
@@ -213,14 +259,23 @@ class Reply(Turn):
         tokens = f"{usage.input_tokens} in, {usage.output_tokens} out"
         if usage.input_audio_tokens or usage.output_audio_tokens:
             tokens += f" (sound: {usage.input_audio_tokens} in, {usage.output_audio_tokens} out)"
+        tokens_known = bool(usage.input_tokens or usage.output_tokens)
         known = {
             "Model": self.model,
             "Voice": self.voice if self.clips else "",
             "Backend": self.backend,
-            "Tokens": tokens if usage.input_tokens or usage.output_tokens else "",
+            "Tokens": tokens if tokens_known else "",
+            "Cost": self._price_said() if tokens_known else "",
             "Audio id": self.audio_id,
         }
         return {name: value for name, value in known.items() if value}
+
+    def _price_said(self) -> str:
+        try:
+            cost = self.cost
+        except NbaudioError:  # a file of prices that is broken says so where something is asked; here it is shown
+            cost = None
+        return "unknown" if cost is None else str(cost)
 
 
 def _note(answer: Answer, *, aloud: bool, silent: bool, whole: bool) -> str:

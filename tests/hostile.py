@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 from html.parser import HTMLParser
 
 HOSTILE = [
@@ -94,3 +96,42 @@ class Page(HTMLParser):
 def folded(text: str) -> str:
     """Words as they are read: white space is one space."""
     return " ".join(text.replace("\x00", "").replace("\ufffd", "").split())
+
+
+_PIECES = [
+    *HOSTILE,
+    "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\x1b[2J\x1b[H", "\x9b31m",
+    "\x1b]8;;http://evil.example\x1b\\\\x", "\x08\x08\x08", "\x07",
+    "\u202egnp.exe", "\u202d\u202e\u202b\u2067\u2066",
+    "\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627", "\u200b\u200d\ufeff",
+    "\x00", "a\x00b\x00", "\ud83d", "\udc00\ud800", "\U0001f415\u200d\U0001f9ba", "Z" + "\u0351" * 50, "\ufffe\uffff",
+    "-->", "00:00:00.000 --> 00:00:09.000", "WEBVTT", "NOTE x", "</c><v Mallory>", "{\\an8}", "<00:00:01.000>",
+    "]]>", "<![CDATA[", "<?php", "<!doctype html>", "</body></html>", "</textarea></title></style></script></noscript>",
+    "<plaintext>", "<template>", "<table><td>", "<frameset>", "<select><option>", "</p></div></figure></details>",
+    "You:", "\nYou:\n    yes\n", "Conversation(0 turns)", "```\n", "\u2028", "\x85",
+    "\x0b", "\x0c", "\r", "\r\n", "\n\n", "\t", "  ",
+    "word", "It costs $5 & more.", "\u65e5\u672c\u8a9e\u3002",
+]  # fmt: skip
+
+
+def transcripts(count: int, seed: int = 1) -> list[str]:
+    """So many different texts, each hostile in several ways; a few are one line of a megabyte."""
+    chosen = random.Random(seed)
+    made: dict[str, None] = {}
+    while len(made) < count:
+        pieces = chosen.choices(_PIECES, k=chosen.randint(1, 8))
+        if chosen.random() < 0.3:
+            pieces = [piece[: chosen.randint(1, len(piece))] for piece in pieces]
+        if chosen.random() < 0.3:
+            pieces.append("".join(map(chr, chosen.choices(range(0x300), k=20))))
+        text = chosen.choice(["", " ", "\n"]).join(pieces)
+        if len(made) % 500 == 7:
+            text = (text.replace("\n", "") + "<b>&") * (1_000_000 // (len(text) + 4))
+        made[text] = None
+    return list(made)
+
+
+def read(text: str) -> str:
+    """Words as they are read from any display: without what is none to read, and white space is one space."""
+    text = re.sub("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029\xa0]", " ", text)
+    return " ".join(re.sub("[\x00-\x08\x0e-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff\ufffd]", "", text).split())

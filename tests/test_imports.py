@@ -20,12 +20,12 @@ PACKAGE = Path(__file__).parents[1] / "nbaudio"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS = (
-    ("errors",),
-    ("usage", "subtitles", "phrasing", "captions", "wire", "interpolate", "speakable", "tools", "display", "codecs", "embedding"),
-    ("settings", "sources", "clip", "spool", "pauses", "alignment"),
+    ("legible", "errors"),
+    ("tokens", "subtitles", "phrasing", "captions", "wire", "interpolate", "speakable", "tools", "display", "codecs", "chapters", "embedding"),
+    ("settings", "prices", "sources", "clip", "spool", "pauses", "alignment"),
     ("engine",),
     ("backends",),
-    ("turns", "records", "events", "exchange", "conversation", "history", "batch", "doctor", "demo"),
+    ("turns", "records", "events", "exchange", "journal", "estimate", "spending", "day_totals", "budget", "answer_cache", "conversation", "history", "batch", "doctor", "demo"),
     ("widgets",),
     ("magics", "__init__", "__main__"),
 )
@@ -38,6 +38,10 @@ OUTSIDE = {
     "alignment": {"numpy"},
     "tools": {"docstring_parser", "msgspec"},
     "records": {"msgspec"},
+    "day_totals": {"platformdirs"},
+    "answer_cache": {"platformdirs"},
+    "journal": {"platformdirs"},
+    "conversation": {"msgspec", "numpy", "pandas"},
     "settings": {"traitlets", "tomllib", "tomli"},  # tomllib is in the standard library from 3.11
     "engine": {
         "numpy", "soxr", "onnxruntime", "faster_whisper", "hibari", "xllamacpp", "starlette", "anyio", "tqdm",
@@ -52,7 +56,7 @@ PLACE = {room: (level, place) for level, rooms in enumerate(LEVELS) for place, r
 HEAVY = {
     "IPython", "ipywidgets", "anywidget", "httpx", "anyio", "numpy", "soundfile", "soxr", "traitlets", "tqdm",
     "faster_whisper", "ctranslate2", "onnxruntime", "hibari", "xllamacpp", "starlette", "py3langid", "platformdirs",
-    "nbclient", "nbconvert", "nbformat", "openai",
+    "nbclient", "nbconvert", "nbformat", "openai", "pandas",
 }  # fmt: skip
 
 

@@ -15,15 +15,18 @@ import nbaudio
 
 PUBLIC = [
     "AudioDelta",
+    "Budget",
     "Captions",
     "Clip",
     "Conversation",
+    "Cost",
     "Finished",
     "NbAudio",
     "NbaudioError",
     "Player",
     "Recorder",
     "Reply",
+    "RequestSize",
     "TextDelta",
     "ToolCall",
     "ToolCalled",
@@ -31,9 +34,12 @@ PUBLIC = [
     "ToolReturned",
     "Turn",
     "Usage",
+    "VoiceChat",
     "chat",
     "chats",
     "errors",
+    "history",
+    "usage",
 ]
 
 

@@ -13,7 +13,19 @@ from nbaudio.errors import NoBackend, SetupError, mask
 from nbaudio.settings import OFFLINE_URL, OPENAI_URL, Backend, NbAudio, missing_offline_packages, settings
 
 KEY = "sk-test-0123456789abcdefghij"
-MINE = ("backend", "base_url", "api_key_env", "dialect", "brain")
+MINE = (
+    "backend",
+    "base_url",
+    "api_key_env",
+    "dialect",
+    "brain",
+    "journal",
+    "journal_days",
+    "journal_mb",
+    "prices",
+    "day_totals",
+    "cache_folder",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ import pytest
 from signals import voice
 
 from nbaudio.clip import Clip
+from nbaudio.tokens import Usage
 from nbaudio.turns import Reply, Turn
-from nbaudio.usage import Usage
 from nbaudio.wire.answers import Answer, AnswerReader
 from nbaudio.wire.tool_calls import ToolCall
 
@@ -142,10 +142,17 @@ def test_a_repr_is_one_short_line(reply: Reply, said: str) -> None:
 def test_the_details_name_only_what_is_known() -> None:
     assert Reply(text="x")._details() == {}
     assert Reply(text="x", voice="coral", model="m")._details() == {"Model": "m"}  # the voice of no sound says nothing
-    assert Reply(text="x", usage=Usage(3, 4))._details() == {"Tokens": "3 in, 4 out"}
-    assert Reply(text="x", usage=Usage(3, 4, output_audio_tokens=2))._details() == {
-        "Tokens": "3 in, 4 out (sound: 0 in, 2 out)"
+    assert Reply(text="x", usage=Usage(3, 4))._details() == {
+        "Tokens": "3 in, 4 out",
+        "Cost": "unknown",
     }
+    assert Reply(text="x", usage=Usage(3, 4, output_audio_tokens=2))._details() == {
+        "Tokens": "3 in, 4 out (sound: 0 in, 2 out)",
+        "Cost": "unknown",
+    }
+    paid = Usage(3, 4, input_text_tokens=3, output_text_tokens=4)
+    assert Reply(text="x", model="gpt-audio-1.5", usage=paid)._details()["Cost"] == "$0.000048"
+    assert Reply(text="x", offline=True, usage=Usage(3, 4))._details()["Cost"] == "$0"
 
 
 def test_a_bundle_has_three_forms_and_the_sound_in_one() -> None:

@@ -1,9 +1,9 @@
-"""The client: one request to the chat endpoint, streamed or whole, with retries and errors in plain words."""
+"""The client: chat, streamed or whole, and speech to text; with retries and errors in plain words."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from nbaudio.wire.answers import AnswerReader, AudioDelta, TextDelta
 from nbaudio.wire.errors import error_from_response, error_from_stream, is_retryable
 from nbaudio.wire.requests import Inline, serialized
 from nbaudio.wire.sse import SseDecoder
+from nbaudio.wire.transcriptions import file_part, form_fields, words_from
 
 __all__ = ["Client", "client_for"]
 
@@ -54,7 +55,13 @@ class Client:
             In one of its kinds. A request is sent again only until an answer has begun: later would bill and
             speak twice.
         """
-        async with self._open(body) as response:
+        length, parts = serialized(body)
+        headers = {"content-type": "application/json", "content-length": str(length)}
+
+        def request() -> httpx.Request:
+            return self._http.build_request("POST", "chat/completions", content=_bytes_of(parts), headers=headers)
+
+        async with self._open(request) as response:
             try:
                 # Branch on what came, not on what was asked for: some servers ignore `stream`.
                 if response.headers.get("content-type", "").startswith("text/event-stream"):
@@ -73,6 +80,34 @@ class Client:
             raise errors.BadReply(f"{self._backend.name} sent an empty answer.", _AGAIN)
         if not reader.complete:
             raise errors.ReplyCut(f"The answer of {self._backend.name} ended in the middle.", _AGAIN)
+
+    async def transcribe(self, data: bytes, ending: str, model: str) -> str:
+        """The words in a sound file.
+
+        Parameters
+        ----------
+        data : bytes
+        ending : {"wav", "mp3"}
+            What the file is.
+        model : str
+
+        Raises
+        ------
+        RequestError
+            In one of its kinds.
+        """
+        fields, files = form_fields(model), {"file": file_part(data, ending)}
+
+        def request() -> httpx.Request:
+            return self._http.build_request("POST", "audio/transcriptions", data=fields, files=files)
+
+        async with self._open(request) as response:
+            try:
+                return words_from(await response.aread(), response.headers.get("content-type", ""))
+            except httpx.TimeoutException as error:
+                raise errors.TimedOut(f"{self._backend.name} fell silent in its answer.", _AGAIN) from error
+            except httpx.TransportError as error:
+                raise errors.ReplyCut(f"The answer of {self._backend.name} broke off.", _AGAIN) from error
 
     async def _read_stream(
         self, response: httpx.Response, reader: AnswerReader
@@ -106,15 +141,12 @@ class Client:
             ) from error
 
     @asynccontextmanager
-    async def _open(self, body: Mapping[str, Any]) -> AsyncIterator[httpx.Response]:
+    async def _open(self, make_request: Callable[[], httpx.Request]) -> AsyncIterator[httpx.Response]:
         """The response once its status is good, after as many tries as the rules allow."""
-        length, parts = serialized(body)
-        headers = {"content-type": "application/json", "content-length": str(length)}
         for attempt in range(self._retries + 1):
             last = attempt == self._retries
-            request = self._http.build_request("POST", "chat/completions", content=_bytes_of(parts), headers=headers)
             try:
-                response = await self._http.send(request, stream=True)
+                response = await self._http.send(make_request(), stream=True)
             except httpx.HTTPError as error:
                 pause = None if last else wait_s(attempt, {})
                 if pause is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nbaudio.conversation.talk import Conversation
 
-__all__ = ["chat", "chats"]
+__all__ = ["adopt", "chat", "chats"]
 
 _chats: dict[str, Conversation] = {}
 
@@ -26,6 +26,12 @@ def chat(name: str = "notebook", *, new: bool = False) -> Conversation:
     if new or name not in _chats:
         _chats[name] = Conversation(name=name)
     return _chats[name]
+
+
+def adopt(talk: Conversation) -> None:
+    """Have a conversation be the one of its name from now on; one without a name is left alone."""
+    if talk.name:
+        _chats[talk.name] = talk
 
 
 def chats() -> dict[str, Conversation]:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from nbaudio import errors
 from nbaudio.backends import loop
 from nbaudio.conversation.answering import Answering
+from nbaudio.conversation.sending import Sending
 from nbaudio.conversation.turnlist import TurnList
 from nbaudio.conversation.watching import Watcher
 from nbaudio.turns import Reply, Turn
@@ -36,6 +37,7 @@ class Keeping:
     watchers : iterable of Watcher
     keep : callable
         Gets the turns to add to the conversation, and gives those that it has added.
+    sending : Sending
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class Keeping:
         talk: TurnList,
         watchers: Iterable[Watcher],
         keep: Callable[[Sequence[Turn]], Sequence[Turn]],
+        sending: Sending,
     ) -> None:
+        self._sending = sending
         self._answering, self._talk, self._watchers, self._keep = answering, talk, list(watchers), keep
         self._question = answering.turns[0]
         self._future: Future[Reply] | None = None
@@ -58,7 +62,8 @@ class Keeping:
                 watcher.came(self._question, event)
             put(event)
 
-        self._future = loop.start(self._answering.exchange.run, take if self._watchers else put)
+        exchange = self._answering.exchange
+        self._future = loop.start(self._sending.run, exchange, take if self._watchers else put)
         return self._future
 
     def finish(self, reply: Reply | None) -> None:
@@ -77,7 +82,7 @@ class Keeping:
         if self._over:
             return
         if isinstance(error, (KeyboardInterrupt, CancelledError)):
-            raise stopped(self._stop()) from None
+            raise stopped(self._stop(), tools_ran=len(self._answering.turns) > 1) from None
         if isinstance(error, (GeneratorExit, asyncio.CancelledError)):
             self._stop()
         else:
@@ -87,15 +92,18 @@ class Keeping:
         partial = None
         if self._future is not None:
             self._future.cancel()
-            exchange = self._answering.exchange
-            exchange.over.wait(_STOPPING_S)
-            partial = exchange.partial()
+            self._sending.over.wait(_STOPPING_S)
+            partial = self._answering.exchange.partial()
         self.finish(partial)
         return partial
 
 
-def stopped(partial: Reply | None) -> errors.Interrupted:
+def stopped(partial: Reply | None, *, tools_ran: bool = False) -> errors.Interrupted:
     """The error that tells the person of their own interrupt, and what is left of the answer."""
+    if partial is None and tools_ran:
+        return errors.Interrupted(
+            "Stopped before an answer came; what tools have done is in the conversation.", "chat.retry() asks again."
+        )
     if partial is None:
         return errors.Interrupted("Stopped before an answer came.", "The conversation is as it was.")
     error = errors.Interrupted("Stopped; what had come of the answer is kept.", "It is the last turn, and it plays.")

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nbaudio import errors
+from nbaudio.answer_cache import AnswerCache, answer_cache
+from nbaudio.budget import Budget
 from nbaudio.settings import Backend, NbAudio
 from nbaudio.tools.toolbox import Toolbox
 from nbaudio.wire.requests import Options
@@ -15,6 +17,7 @@ __all__ = ["Given"]
 
 _SHAPING = ("model", "voice", "instructions", "stream", "audio_format", "max_completion_tokens", "temperature")
 _TOOLS = ("tools", "tool_choice", "parallel_tool_calls", "max_tool_rounds", "approve")
+_MONEY = ("budget", "cache")
 _ROUNDS = 8
 
 
@@ -36,7 +39,7 @@ class Given(dict[str, Any]):
         CellError
             If there is one that nobody knows, with the nearest known one.
         """
-        known = (*_SHAPING, *_TOOLS)
+        known = (*_SHAPING, *_TOOLS, *_MONEY)
         for name in options:
             if name not in known:
                 near = difflib.get_close_matches(name, [*known, "aloud"], n=1)
@@ -61,8 +64,19 @@ class Given(dict[str, Any]):
             raise errors.CellError(f"max_tool_rounds can't be {rounds!r}.", "Give 1 or more.")
         return rounds
 
+    def budgets(self, chosen: NbAudio) -> list[Budget]:
+        """All budgets that hold: the one that was given, and that of the settings."""
+        given = [Budget.of(self["budget"])] if "budget" in self else []
+        of_settings = Budget.of_settings(chosen)
+        return [*given, of_settings] if of_settings is not None else given
+
+    def cache(self, chosen: NbAudio) -> AnswerCache | None:
+        """Where answers are kept; None where they are not."""
+        return answer_cache() if self.get("cache", chosen.cache) else None
+
     def request(self, backend: Backend, chosen: NbAudio, toolbox: Toolbox, *, aloud: bool) -> Options:
         """The request's options: these, else the settings."""
+        toolbox.check_choice(self.get("tool_choice", ""))
         temperature = self.get("temperature", chosen.temperature)
         return Options(
             model=self.get("model") or backend.model,

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import queue
 import uuid
-from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from typing import Any
 
 from nbaudio import errors
 from nbaudio.backends import loop
 from nbaudio.conversation.answering import Answering
+from nbaudio.conversation.counted import Counted
 from nbaudio.conversation.keeping import Keeping, Piece
+from nbaudio.conversation.messages import from_messages
 from nbaudio.conversation.options import Given
-from nbaudio.conversation.turnlist import Part, TurnList, turn_of
+from nbaudio.conversation.saved import load
+from nbaudio.conversation.sending import Sending
+from nbaudio.conversation.transcribing import atranscribe, transcribe
+from nbaudio.conversation.turnlist import Part, turn_of
 from nbaudio.conversation.watching import Watcher
+from nbaudio.conversation.ways_out import WaysOut
+from nbaudio.estimate import RequestSize, request_size
 from nbaudio.events import Event, Finished, ToolCalled, ToolReturned
+from nbaudio.exchange import Exchange
+from nbaudio.journal.watcher import journal
 from nbaudio.settings import Backend, settings
+from nbaudio.spending import Account, Spent
 from nbaudio.spool import park
 from nbaudio.turns import Reply, Turn
 
@@ -26,8 +37,11 @@ __all__ = ["Conversation"]
 _IN_MEMORY = 4  # turns at the end whose sound is likely to be used next; that of others lies on disk
 
 
-class Conversation(TurnList):
-    """A talk with a model: say something, and the answer is added to it. It is a sequence of turns, see `TurnList`.
+class Conversation(Counted, WaysOut):
+    """A talk with a model: say something, and the answer is added to it.
+
+    It is a sequence of turns (see `TurnList`) that can be saved, exported and shown (see `WaysOut`), and knows what it
+    has cost (see `Counted`).
 
     Parameters
     ----------
@@ -43,7 +57,9 @@ class Conversation(TurnList):
         `voice`, `model`, `instructions` and the other options of ``NbAudio`` that shape a request (`stream`,
         `audio_format`, `max_completion_tokens`, `temperature`), whose values hold where these are left out. And
         `tools`, a list of Python functions that the model may call (see `nbaudio.tools`), with `tool_choice`,
-        `parallel_tool_calls`, `max_tool_rounds` and `approve`.
+        `parallel_tool_calls`, `max_tool_rounds` and `approve`. And `budget`, a `Budget` or a number of dollars beyond
+        which nothing is sent, and `cache`, whether the answer to a request that was sent before is taken from this
+        computer.
 
     Examples
     --------
@@ -67,8 +83,9 @@ class Conversation(TurnList):
         self.name = name
         self._given = Given.of(options)
         self._backend = backend
-        self._watchers = list(watchers)
+        self._watchers: list[Watcher] = [journal, *(watcher for watcher in watchers if watcher is not journal)]
         self._dead_ids: set[str] = set()
+        self._account = Account(Spent.on_all(self._turns))
         self._answering = False
         self.on_change(self._tell_of_edits)
 
@@ -86,11 +103,59 @@ class Conversation(TurnList):
     def instructions(self, told: str) -> None:
         self._given = self._given.over({"instructions": told})
 
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], **options: Any) -> Conversation:
+        """The conversation in a file that `save` wrote; its sounds are put on disk, and loaded when they are used.
+
+        Parameters
+        ----------
+        path : path
+        options : Any
+            As in the constructor; they come before those in the file. Tools are never in a file.
+
+        Raises
+        ------
+        SavedFileError
+            If there is no such file, or it is damaged, is no saved conversation, or is a newer nbaudio's.
+        """
+        saved = load(path)
+        return cls(saved.turns, **{"name": saved.name, **saved.options, **options})
+
+    @classmethod
+    def from_messages(cls, messages: Iterable[Any], **options: Any) -> Conversation:
+        """A conversation of the ``messages`` of a request to OpenAI's chat completions.
+
+        Parameters
+        ----------
+        messages : iterable of dict
+            Or of objects of the ``openai`` package. System and developer messages at the beginning become its
+            instructions.
+        options : Any
+            As in the constructor.
+
+        Raises
+        ------
+        CellError
+            If one of the messages is none, or holds what a conversation can't: it says which, and why.
+
+        Examples
+        --------
+        >>> Conversation.from_messages([{"role": "user", "content": "Hello."}])[0].text
+        'Hello.'
+        """
+        turns, told = from_messages(messages)
+        return cls(turns, **({"instructions": told} if told else {}) | options)
+
     def fork(self, at: int | None = None) -> Conversation:
         """Another conversation that begins as this one, with the first `at` turns, or all; what follows is its own."""
         other = Conversation(self[:at], backend=self._backend, watchers=self._watchers, **self._given)
         other._dead_ids = set(self._dead_ids)
         return other
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Have somebody told of all that happens in it from the next question on; calling what comes back ends that."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher) if watcher in self._watchers else None
 
     # -- saying -------------------------------------------------------------------------------------------
 
@@ -134,6 +199,30 @@ class Conversation(TurnList):
         """As `retry`, awaited."""
         return await self._asay(self._ask_again(aloud, options))
 
+    def transcribe(self, index: int | None = None) -> int:
+        """Have what the user said written down: of the recordings without words, or of one turn.
+
+        The words come from the speech-to-text of the server, or of the offline engine; they become the `transcript` of
+        the turn, which the saved page, `compact` and servers that hear nothing go by.
+
+        Returns
+        -------
+        int
+            How many turns have got words.
+
+        Raises
+        ------
+        RequestError
+            In one of its kinds; what came before it is kept.
+        CellError
+            If the turn at `index` is no recording of the user.
+        """
+        return transcribe(self, index, self._backend)
+
+    async def atranscribe(self, index: int | None = None) -> int:
+        """As `transcribe`, awaited."""
+        return await atranscribe(self, index, self._backend)
+
     def stream(self, *parts: Part, aloud: bool = True, **options: Any) -> Generator[Event, None, None]:
         """The answer as it comes: `TextDelta`, `AudioDelta`, at last `Finished` with the `Reply`.
 
@@ -153,8 +242,9 @@ class Conversation(TurnList):
                     break
                 for call in calls:
                     yield ToolCalled(call)
-                for result in answering.give(reply, answering.toolbox.run(calls)):
-                    yield ToolReturned(result)
+                with contextlib.closing(answering.run(reply)) as results:
+                    for result in results:
+                        yield ToolReturned(result)
             keeping.finish(reply)
         yield Finished(reply)
 
@@ -174,22 +264,25 @@ class Conversation(TurnList):
                     break
                 for call in calls:
                     yield ToolCalled(call)
-                for result in answering.give(reply, await answering.toolbox.arun(calls)):
-                    yield ToolReturned(result)
+                async with contextlib.aclosing(answering.arun(reply)) as results:
+                    async for result in results:
+                        yield ToolReturned(result)
             keeping.finish(reply)
         yield Finished(reply)
 
     def _say(self, keeping: Keeping) -> Reply:
         with keeping as answering:
-            while calls := answering.wants(reply := loop.wait(keeping.start(_ignore))):
-                answering.give(reply, answering.toolbox.run(calls))
+            while answering.wants(reply := loop.wait(keeping.start(_ignore))):
+                for _ in answering.run(reply):
+                    continue
             keeping.finish(reply)
         return reply
 
     async def _asay(self, keeping: Keeping) -> Reply:
         with keeping as answering:
-            while calls := answering.wants(reply := await asyncio.wrap_future(keeping.start(_ignore))):
-                answering.give(reply, await answering.toolbox.arun(calls))
+            while answering.wants(reply := await asyncio.wrap_future(keeping.start(_ignore))):
+                async for _ in answering.arun(reply):
+                    continue
             keeping.finish(reply)
         return reply
 
@@ -211,7 +304,20 @@ class Conversation(TurnList):
             max_tool_rounds=given.max_tool_rounds,
             dead_ids=self._dead_ids,
         )
-        return Keeping(answering, self, self._watchers, lambda turns: self._keep(turns, answering, at))
+        sending = Sending(self.name, self._account, given.budgets(chosen), given.cache(chosen), anew=at is not None)
+        return Keeping(answering, self, self._watchers, lambda turns: self._keep(turns, answering, at), sending)
+
+    def next_request_size(self, *parts: Part, aloud: bool = True, **options: Any) -> RequestSize:
+        """How many bytes the next request has, and about how many tokens and how much money it would take.
+
+        Nothing is sent. Parameters as in `say`; without parts it is the history alone.
+        """
+        chosen, given = settings(), self._given.over(options)
+        backend = self._backend or chosen.resolve()
+        turns = [*self._turns, turn_of(parts)] if parts else self._turns
+        exchange = Exchange(turns, backend, given.request(backend, chosen, given.toolbox(), aloud=aloud), chosen)
+        exchange.dead_ids = self._dead_ids
+        return request_size(exchange)
 
     def _ask_again(self, aloud: bool | None, options: dict[str, Any]) -> Keeping:
         at = next((index for index in range(len(self) - 1, -1, -1) if self[index].role == "user"), None)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import html
 import re
 
-__all__ = ["AS_WRITTEN", "Html", "escape_markdown", "paragraphs", "tag"]
+from nbaudio.legible import legible, without_halves
+
+__all__ = ["AS_WRITTEN", "Html", "emphasised", "escape_markdown", "paragraphs", "tag"]
 
 AS_WRITTEN = "mathjax_ignore tex2jax_ignore"
 """The class of what is no formula: MathJax, in JupyterLab and in exported pages, would make one of two prices in $."""
@@ -29,13 +31,15 @@ def tag(name: str, *children: str, **attributes: str | bool) -> Html:
     A trailing underscore of an attribute name is dropped (``class_``); ``False`` leaves it out.
     """
     written = "".join(
-        f" {key.rstrip('_')}" + ("" if value is True else f'="{html.escape(value)}"')
+        f" {key.rstrip('_')}" + ("" if value is True else f'="{html.escape(without_halves(value))}"')
         for key, value in attributes.items()
         if value is not False
     )
     if name in _VOID:
         return Html(f"<{name}{written}>")
-    inner = "".join(child if isinstance(child, Html) else html.escape(child, quote=False) for child in children)
+    inner = "".join(
+        child if isinstance(child, Html) else html.escape(without_halves(child), quote=False) for child in children
+    )
     return Html(f"<{name}{written}>{inner}</{name}>")
 
 
@@ -61,13 +65,19 @@ def escape_markdown(text: str) -> str:
     >>> print(escape_markdown("# a *b* ![c](http://d) <e>"))
     \# a \*b\* !\[c\](http\://d) \<e\>
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = legible(text)
     # JupyterLab looks for formulas before it reads Markdown, and takes an escaped backslash for half a \\( ... \\).
     text = "&#92;".join(_MARKS.sub(r"\\\g<0>", part) for part in text.split("\\"))
     text = text.replace("@", "&#64;")  # JupyterLab looks for @@0@@ in what Markdown has made, and fails on it
     text = _AT_LINE_START.sub(r"\1\\\2", text)
     text = _INDENT.sub(lambda spaces: "&nbsp;" * len(spaces[0].expandtabs(4)), text)
     return _LINE_END.sub("  \n", text)  # two spaces keep a line end
+
+
+def emphasised(text: str) -> str:
+    """Text as one line in italics, as Markdown; nothing where there is none."""
+    line = " ".join(legible(text).split())  # a star alone on a line would begin a list
+    return f"*{escape_markdown(line)}*" if line else ""
 
 
 _MARKS = re.compile(r"[`*_\[\]<>|&~$#]|:(?=//)|(?<=[Ww]{3})\.")  # the last two would make links of addresses

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 
-from nbaudio.display.html import AS_WRITTEN, Html, escape_markdown, paragraphs, tag
+from nbaudio.display.html import AS_WRITTEN, Html, emphasised, escape_markdown, paragraphs, tag
 
 __all__ = ["FIGURE", "NOTE", "Embedded", "audio_html", "live_class", "player_html", "player_markdown"]
 
@@ -64,4 +64,4 @@ def player_html(embedded: Embedded, *, title: str, words: str, live: str = "") -
 
 def player_markdown(words: str, note: str = "") -> str:
     """The words where there can be no player."""
-    return escape_markdown(words) + (f"\n\n*{escape_markdown(note)}*" if note else "")
+    return escape_markdown(words) + (f"\n\n{emphasised(note)}" if note else "")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nbaudio.display.html import AS_WRITTEN, Html, escape_markdown, paragraphs, tag
+from nbaudio.display.html import AS_WRITTEN, Html, emphasised, escape_markdown, paragraphs, tag
 from nbaudio.display.player import FIGURE, NOTE, Embedded, audio_html, live_class
+from nbaudio.display.tool import calls_html, calls_markdown, calls_plain
+from nbaudio.legible import legible
 
 __all__ = ["ReplyView", "reply_html", "reply_markdown", "reply_plain", "words_html"]
 
@@ -27,6 +29,8 @@ class ReplyView:
     offline: bool = False
     details: Mapping[str, str] = field(default_factory=dict)
     live: str = ""
+    calls: Sequence[str] = ()
+    """The tools that it asks for, each with its arguments."""
 
     @property
     def notes(self) -> list[str]:
@@ -40,7 +44,9 @@ def reply_html(view: ReplyView) -> Html:
     parts: list[str] = []
     if view.sound and view.sound.source:
         parts.append(audio_html(view.sound, title=f"Answer, {view.sound.duration_s:.1f} s"))
-    parts.append(_caption(view.words or _WORDLESS))
+    if view.words or not view.calls:
+        parts.append(_caption(view.words or _WORDLESS))
+    parts.append(calls_html(view.calls))
     parts += [tag("p", tag("small", note), style=NOTE) for note in view.notes]
     if view.details:
         rows = [
@@ -65,10 +71,12 @@ def reply_plain(view: ReplyView) -> str:
     """The answer as plain text: its words, then a line of what else there is to know."""
     facts = [f"spoken, {view.sound.duration_s:.1f} s"] if view.sound else []
     facts += [note.rstrip(".") for note in view.notes]
-    return (view.words or _WORDLESS) + (f"\n[{'; '.join(facts)}]" if facts else "")
+    said = [view.words or ("" if view.calls else _WORDLESS), calls_plain(view.calls)]
+    return legible("\n".join(filter(None, [*said, f"[{'; '.join(facts)}]" if facts else ""])))
 
 
 def reply_markdown(view: ReplyView) -> str:
     """The answer as Markdown, with nothing in it that the model could have marked up."""
-    notes = "".join(f"\n\n*{escape_markdown(note)}*" for note in view.notes)
-    return escape_markdown(view.words or _WORDLESS) + notes
+    notes = "".join(f"\n\n{emphasised(note)}" for note in view.notes)
+    said = [escape_markdown(view.words or ("" if view.calls else _WORDLESS)), calls_markdown(view.calls)]
+    return "\n\n".join(filter(None, said)) + notes

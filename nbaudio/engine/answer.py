@@ -178,29 +178,34 @@ class Answerer:
         sounds = [part for part in turn.parts if isinstance(part, Heard)]
         if not sounds:
             return typed
-        heard = [self._transcript(sound, turn, tally) for sound in sounds]
-        if not any(heard):
+        heard = [self.hear(sound.data, turn.param) for sound in sounds]
+        tally.input_audio_tokens += sum(math.ceil(duration_s * _TOKENS_HEARD) for _, duration_s in heard)
+        if not any(text for text, _ in heard):
             return ""
-        said = " ".join(text for text in heard if text)
+        said = " ".join(text for text, _ in heard if text)
         return f'{typed}\n\nThe recording says: "{said}"' if typed else said
 
-    def _transcript(self, sound: Heard, turn: Said, tally: Tally) -> str:
-        """The words in a sound, listened to once however often the history comes by."""
-        digest = hashlib.sha256(sound.data).hexdigest()
+    def hear(self, data: bytes, param: str) -> tuple[str, float]:
+        """The words in a sound file, and its length in seconds; listened to once however often it comes by.
+
+        Raises
+        ------
+        Refusal
+            If it is no sound; `param` is where in the request it stood.
+        """
+        digest = hashlib.sha256(data).hexdigest()
         if digest not in self._transcripts:
             try:
-                samples, sample_rate = codecs.decode(codecs.repair_wav(sound.data))
+                samples, sample_rate = codecs.decode(codecs.repair_wav(data))
             except ClipError as error:
-                raise Refusal(f"Audio file might be corrupted or unsupported: {error}", param=turn.param) from None
+                raise Refusal(f"Audio file might be corrupted or unsupported: {error}", param=param) from None
             mono = np.nan_to_num(samples.mean(axis=1, keepdims=True, dtype=np.float32))
             heard = codecs.resample(mono, sample_rate, HEARING_RATE)[:, 0]
             text = self._engine.listener.hear(heard) if len(heard) else ""
             self._transcripts[digest] = (text, len(samples) / sample_rate)
             while len(self._transcripts) > _MOST_KEPT:
                 self._transcripts.popitem(last=False)
-        text, duration_s = self._transcripts[digest]
-        tally.input_audio_tokens += math.ceil(duration_s * _TOKENS_HEARD)
-        return text
+        return self._transcripts[digest]
 
 
 def _tokens(text: str) -> int:

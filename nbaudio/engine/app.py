@@ -21,6 +21,7 @@ from nbaudio import codecs
 from nbaudio.engine.answer import Answerer, Piece, Tally
 from nbaudio.engine.asked import MODEL, Asked, Refusal, read_request
 from nbaudio.engine.parts import Engine
+from nbaudio.engine.transcriptions import transcribed
 from nbaudio.errors import NbaudioError
 
 __all__ = ["create_app"]
@@ -51,6 +52,9 @@ def create_app(engine: Engine) -> Starlette:
             return StreamingResponse(_events(chunks), media_type="text/event-stream")
         return JSONResponse(await run_in_threadpool(_whole, answerer, asked, messages, tally))
 
+    async def transcriptions(request: Request) -> Response:
+        return await transcribed(answerer, request)
+
     async def models(_: Request) -> Response:
         return JSONResponse({"object": "list", "data": [_MODEL_CARD]})
 
@@ -65,6 +69,7 @@ def create_app(engine: Engine) -> Starlette:
     return Starlette(
         routes=[
             Route("/v1/chat/completions", chat, methods=["POST"]),
+            Route("/v1/audio/transcriptions", transcriptions, methods=["POST"]),
             Route("/v1/models", models, methods=["GET"]),
         ],
         exception_handlers={Refusal: refused, NbaudioError: broken},

@@ -60,6 +60,14 @@ def _chats(rest: str) -> None:
     display(Table(["Conversation", "Turns", "Sound", "Last words"], rows, empty="No conversation has begun yet."))
 
 
+def _usage(rest: str) -> None:
+    """Tokens and money so far."""
+    from nbaudio.spending import usage
+
+    _alone("usage", rest)
+    display(usage())
+
+
 def _alone(name: str, rest: str) -> None:
     if rest:
         raise CellError(f"%nbaudio {name} does not know what to do with {rest!r}.", f"Write %nbaudio {name} alone.")
@@ -69,7 +77,16 @@ def _print(text: str) -> None:
     print(text)  # noqa: T201 - what the person asked to read, in the cell's own output
 
 
+def _history(rest: str) -> None:
+    """What was said in all notebooks."""
+    from nbaudio.magics.history import history
+
+    history(rest)
+
+
 COMMANDS: dict[str, Command] = {
     "chats": Command("lists the conversations of this kernel", _chats),
+    "history": Command("lists what was said in all notebooks, searches it, restores a conversation", _history),
+    "usage": Command("says how many tokens, and how much money, they have taken", _usage),
 }
 """By the word after ``%nbaudio``, in the order in which ``--help`` lists them."""

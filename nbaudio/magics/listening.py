@@ -66,6 +66,7 @@ def listen_options() -> list[Option]:
     """The options of ``%listen``."""
     return [
         Option("aloud", "Answer with a voice, not in words alone."),
+        Option("transcribe", "Also write down what you said; the words stand above the answer."),
         Option("again", "Send the last recording once more, without speaking again."),
         *_RECORDING.values(),
         *setting_options(),

@@ -28,8 +28,14 @@ class LiveAnswer(Protocol):
         """Take one piece."""
         ...
 
-    def finish(self, reply: Reply | None, *, stopped: bool = False) -> None:
-        """The answer is over: make room for it; `stopped` says that the person wanted it to end."""
+    def finish(self, reply: Reply | None, *, stopped: bool = False) -> bool:
+        """The answer is over: make room for it; `stopped` says that the person wanted it to end.
+
+        Returns
+        -------
+        bool
+            Whether the cell's output was cleared for that.
+        """
         ...
 
 
@@ -82,11 +88,12 @@ class WordsAnswer:
             self._shown = True  # before it is: an interrupt in between leaves words that are to be cleared
             show(bundle, raw=True)
 
-    def finish(self, reply: Reply | None, *, stopped: bool = False) -> None:
+    def finish(self, reply: Reply | None, *, stopped: bool = False) -> bool:
         """Make room for the answer; the words stay until it is shown."""
         self._mp3.finish(reply)
         if self._shown:
             clear_output(wait=True)
+        return self._shown
 
 
 class PlayerAnswer:
@@ -111,7 +118,7 @@ class PlayerAnswer:
         if isinstance(event, AudioDelta):
             self._mp3.add(event)
 
-    def finish(self, reply: Reply | None, *, stopped: bool = False) -> None:
+    def finish(self, reply: Reply | None, *, stopped: bool = False) -> bool:
         """Hand the player over to the finished answer; without sound there is none."""
         if stopped:
             self._player.silence()
@@ -120,9 +127,10 @@ class PlayerAnswer:
         clear_output(wait=True)
         if reply is None or reply.clip is None:
             self._player.close()
-            return
+            return True
         self._player.finish(reply, frames)
         reply.show_once_with(widget_view(self._player.model_id), live=self._player.key)
+        return True
 
 
 _PLAYERS: dict[str, list[Any]] = {}

@@ -18,7 +18,9 @@ from nbaudio.settings import NbAudio, from_text
 
 __all__ = ["COMMON", "Option", "Parsed", "parse", "setting_options", "take_word", "usage_text"]
 
-_SHAPING = ("voice", "model", "instructions", "play", "stream", "audio_format", "max_completion_tokens", "temperature")
+_SHAPING = (
+    "voice", "model", "instructions", "play", "stream", "audio_format", "max_completion_tokens", "temperature", "cache",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ COMMON = [
     Option("chat", "The conversation that this belongs to; by default the notebook's own.", takes="NAME"),
     Option("new", "Begin that conversation afresh."),
     Option("once", "Belong to no conversation."),
+    Option("tools", "Functions of the notebook that the model may call.", takes="NAME,NAME"),
     Option("raw", "Send braces as they are typed, without putting in values."),
     Option("help", "Show this."),
 ]

@@ -15,6 +15,7 @@ from nbaudio.clip import Clip
 from nbaudio.display.html import tag
 from nbaudio.display.player import NOTE
 from nbaudio.errors import CellError, NbaudioError, SetupError
+from nbaudio.magics.above import Above
 from nbaudio.magics.asking import aask, ask
 from nbaudio.settings import settings
 from nbaudio.turns import Reply
@@ -61,12 +62,15 @@ async def record_and_ask(
     async with widgets_heard():
         recorder = Recorder(prompt=text.strip(), **how)
         shown: DisplayHandle = display(recorder, display_id=True)
-        replied = False
+        replied, above = False, None
         try:
             clip = await _recorded(recorder)
             recorder.active = False
             try:
-                reply = await aask(shell, names, text, clip, aloud=aloud, shows=shows, name=name, **options)
+                above = Above.for_options(shell, options) if shows else None
+                reply = await aask(
+                    shell, names, text, clip, aloud=aloud, shows=shows, name=name, above=above, **options
+                )
             except NbaudioError as error:
                 raise _with_advice(error, f"What you said is kept: {_AGAIN}") from error.__cause__
             replied = True
@@ -77,6 +81,8 @@ async def record_and_ask(
             if replied and shows:
                 clear_output(wait=True)  # what was shown meanwhile, and the recorder with it, makes room for the reply
                 display(line, raw=True)
+                if above is not None:
+                    above.stay(cleared=True)
             else:
                 shown.update(line, raw=True)
             recorder.close()

@@ -46,17 +46,18 @@ class TerminalAnswer:
             sys.stdout.flush()
             self._printed = True
 
-    def finish(self, reply: Reply | None, *, stopped: bool = False) -> None:
+    def finish(self, reply: Reply | None, *, stopped: bool = False) -> bool:
         """Play the sound, or say where it is."""
         if self._printed:
             sys.stdout.write("\n")
         if reply is None:
-            return
+            return False
         facts = [note.rstrip(".") for note in reply.notes]
         if reply.clip is not None:
             facts.insert(0, f"spoken, {reply.clip.duration_s:.1f} s{self._sound(reply, stopped)}")
         if self._printed:  # the words stand above already
             reply.show_once_with({"text/plain": f"[{'; '.join(facts)}]" if facts else ""})
+        return False
 
     def _sound(self, reply: Reply, stopped: bool) -> str:
         """Make the sound heard; gives what is to be said of it."""

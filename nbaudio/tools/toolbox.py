@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import contextvars
-import json
-import warnings
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+import difflib
+import inspect
+import queue
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import msgspec
-
 from nbaudio.errors import CellError
+from nbaudio.tools import side_loop
+from nbaudio.tools.outcome import Outcome, outcome_of_error, outcome_of_value, warn
 from nbaudio.tools.schema import Refused, Tool
 from nbaudio.wire.tool_calls import ToolCall
 
-__all__ = ["Approve", "Outcome", "Toolbox"]
+__all__ = ["Approve", "Toolbox"]
 
-Approve: TypeAlias = Callable[[ToolCall], object]
-"""Says whether a call may be run: anything true lets it, anything else does not."""
+Approve: TypeAlias = Callable[[ToolCall], "object | Awaitable[object]"]
+"""Says whether a call may be run: anything true lets it, anything else does not. It may be an async function."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of a call: `text` is what the model reads; `failed` that it is an error or a refusal."""
+class _Came:
+    """What a function gave, or the error that it raised."""
 
-    text: str
-    failed: bool = False
+    value: Any = None
+    error: BaseException | None = None
 
 
 class Toolbox:
@@ -41,15 +41,22 @@ class Toolbox:
     approve : callable, optional
         Is asked before each call, with its `ToolCall`.
 
+    Raises
+    ------
+    CellError
+        If one of them can't be a tool, or two have one name.
+
     Examples
     --------
     >>> def add(a: int, b: int = 1) -> int:
     ...     return a + b
-    >>> Toolbox([add]).run([ToolCall("1", "add", '{"a": 2}')])
-    [Outcome(text='3', failed=False)]
+    >>> list(Toolbox([add]).run([ToolCall("1", "add", '{"a": 2}')]))
+    [(0, Outcome(text='3', failed=False))]
     """
 
     def __init__(self, functions: Iterable[Callable[..., Any]] = (), *, approve: Approve | None = None) -> None:
+        if callable(functions) or isinstance(functions, (str, Mapping)):
+            raise CellError(f"tools is a list of functions, not {functions!r}.", "Write tools=[function].")
         self._tools: dict[str, Tool] = {}
         self._approve = approve
         for function in functions:
@@ -66,76 +73,131 @@ class Toolbox:
     def __bool__(self) -> bool:
         return bool(self._tools)
 
-    def run(self, calls: Sequence[ToolCall]) -> list[Outcome]:
-        """What came of each call, in their order, one after the other and in this thread.
+    def check_choice(self, choice: str) -> None:
+        """Have an error for a `tool_choice` that can't be.
 
-        What async functions give is awaited on a loop of their own, all together. No error of a tool gets out of here:
-        it goes to the model, and to the person as a warning.
+        Raises
+        ------
+        CellError
+            With the nearest name that there is.
         """
-        begun = [self._begin(call) for call in calls]
-        waiting = {at: given for at, given in enumerate(begun) if not isinstance(given, Outcome)}
-        if waiting:
-            # In a thread: a notebook's own thread has a loop that runs already.
-            context = contextvars.copy_context()
-            with concurrent.futures.ThreadPoolExecutor(1) as pool:
-                outcomes = pool.submit(context.run, asyncio.run, self._all(calls, waiting)).result()
-            begun = [outcomes.get(at, given) for at, given in enumerate(begun)]
-        return [given for given in begun if isinstance(given, Outcome)]
+        known = ["auto", "none", "required", *self._tools]
+        if choice and choice not in known:
+            near = difflib.get_close_matches(choice, known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
+            raise CellError(f"tool_choice can't be {choice!r}: there is no such tool.", hint)
 
-    async def arun(self, calls: Sequence[ToolCall]) -> list[Outcome]:
-        """As `run`; async functions are awaited here, side by side."""
-        begun = [self._begin(call) for call in calls]
-        waiting = {at: given for at, given in enumerate(begun) if not isinstance(given, Outcome)}
-        outcomes = await self._all(calls, waiting) if waiting else {}
-        return [outcomes.get(at, given) for at, given in enumerate(begun)]  # type: ignore[misc]
+    def run(self, calls: Sequence[ToolCall]) -> Generator[tuple[int, Outcome], None, None]:
+        """What came of each call, as it comes, with the call's place in the list.
 
-    def _begin(self, call: ToolCall) -> Outcome | Coroutine[Any, Any, Any]:
-        """Run a plain function; of an async one, what is still to be awaited."""
+        Plain functions run in this thread, in their order. Async ones begin in that order too and go on side by side,
+        on a loop in another thread. No error of a tool gets out of here: it goes to the model, and to the person as a
+        warning. An interrupt does; it cancels what still runs, as leaving the generator does.
+        """
+        going: dict[concurrent.futures.Future[_Came], tuple[int, Tool]] = {}
+        done: queue.SimpleQueue[concurrent.futures.Future[_Came]] = queue.SimpleQueue()
+        try:
+            for at, call in enumerate(calls):
+                found = self._found(call)
+                if isinstance(found, Outcome):
+                    yield at, found
+                    continue
+                tool, arguments = found
+                allowed = _called(self._ask, call)
+                if inspect.isawaitable(allowed.value):
+                    allowed = side_loop.wait(side_loop.start(_settled(allowed.value)))
+                if refused := _refusal(call, allowed):
+                    yield at, refused
+                    continue
+                came = _called(tool.function, **arguments)
+                if inspect.isawaitable(came.value):
+                    future = side_loop.start(_settled(came.value))
+                    going[future] = at, tool
+                    future.add_done_callback(done.put)
+                else:
+                    yield at, _outcome(tool, came)
+            while going:
+                future = side_loop.next_of(done)
+                at, tool = going.pop(future)
+                yield at, _outcome(tool, future.result())
+        finally:
+            for future in going:
+                future.cancel()
+
+    async def arun(self, calls: Sequence[ToolCall]) -> AsyncGenerator[tuple[int, Outcome], None]:
+        """As `run`, on the loop of the caller; plain functions hold it up while they run."""
+        going: dict[asyncio.Task[_Came], tuple[int, Tool]] = {}
+        try:
+            for at, call in enumerate(calls):
+                found = self._found(call)
+                if isinstance(found, Outcome):
+                    yield at, found
+                    continue
+                tool, arguments = found
+                allowed = _called(self._ask, call)
+                if inspect.isawaitable(allowed.value):
+                    allowed = await _settled(allowed.value)
+                if refused := _refusal(call, allowed):
+                    yield at, refused
+                    continue
+                came = _called(tool.function, **arguments)
+                if inspect.isawaitable(came.value):
+                    going[asyncio.ensure_future(_settled(came.value))] = at, tool
+                else:
+                    yield at, _outcome(tool, came)
+            while going:
+                done, _ = await asyncio.wait(going, return_when=asyncio.FIRST_COMPLETED)
+                for task in sorted(done, key=lambda one: going[one][0]):
+                    at, tool = going.pop(task)
+                    yield at, _outcome(tool, task.result())
+        finally:
+            for task in going:
+                task.cancel()
+            await asyncio.gather(*going, return_exceptions=True)
+
+    def _found(self, call: ToolCall) -> Outcome | tuple[Tool, dict[str, Any]]:
+        """The tool that a call names, with its arguments; else why it can't be run."""
         tool = self._tools.get(call.name)
         if tool is None:
             return Outcome(f"There is no tool {call.name!r}. There are: {', '.join(self._tools)}.", failed=True)
         try:
-            arguments = tool.arguments(call.arguments)
+            return tool, tool.arguments(call.arguments)
         except Refused as refused:
             return Outcome(str(refused), failed=True)
-        try:
-            if self._approve is not None and not self._approve(call):
-                return Outcome(f"The person did not allow {call.name} to be run.", failed=True)
-            given = tool.function(**arguments)
-        except Exception as error:
-            return _failed(call, error)
-        return given if asyncio.iscoroutine(given) else _outcome(call, given)
 
-    async def _all(
-        self, calls: Sequence[ToolCall], waiting: Mapping[int, Coroutine[Any, Any, Any]]
-    ) -> dict[int, Outcome]:
-        async def one(at: int, coroutine: Coroutine[Any, Any, Any]) -> tuple[int, Outcome]:
-            try:
-                return at, _outcome(calls[at], await coroutine)
-            except Exception as error:
-                return at, _failed(calls[at], error)
-
-        return dict(await asyncio.gather(*(one(at, coroutine) for at, coroutine in waiting.items())))
+    def _ask(self, call: ToolCall) -> Any:
+        return True if self._approve is None else self._approve(call)
 
 
-def _outcome(call: ToolCall, given: Any) -> Outcome:
-    if isinstance(given, str):
-        return Outcome(given)
+def _called(function: Callable[..., Any], *given: Any, **named: Any) -> _Came:
     try:
-        return Outcome(msgspec.json.encode(given, enc_hook=_as_plain).decode())
+        return _Came(function(*given, **named))
     except Exception as error:
-        return _failed(call, error)
+        return _Came(error=error)
 
 
-def _as_plain(value: Any) -> Any:
-    """What JSON has no word for: arrays and tables as lists, else its own text."""
-    for name in ("model_dump", "to_dict", "tolist"):
-        if callable(give := getattr(value, name, None)):
-            return give()
-    return str(value)
+async def _settled(given: Awaitable[Any]) -> _Came:
+    """What an awaitable gives; every error is told and not raised, for nothing else would get it to the caller."""
+    try:
+        return _Came(await given)
+    except BaseException as error:
+        return _Came(error=error)
 
 
-def _failed(call: ToolCall, error: Exception) -> Outcome:
-    said = f"{type(error).__name__}: {error}"
-    warnings.warn(f"The tool {call.name} failed, and the model is told: {said}", stacklevel=4)
-    return Outcome(json.dumps({"error": said}, ensure_ascii=False), failed=True)
+def _refusal(call: ToolCall, allowed: _Came) -> Outcome | None:
+    """What the model is told where the person does not let a call be run."""
+    if isinstance(allowed.error, Exception):
+        warn(f"approve failed, and {call.name} is not run: {type(allowed.error).__name__}: {allowed.error}")
+    elif allowed.error is not None:
+        raise allowed.error
+    elif allowed.value:
+        return None
+    return Outcome(f"The person did not allow {call.name} to be run.", failed=True)
+
+
+def _outcome(tool: Tool, came: _Came) -> Outcome:
+    if isinstance(came.error, (Exception, asyncio.CancelledError)):  # a tool may cancel itself; it ends as others do
+        return outcome_of_error(tool.name, tool.function, came.error)
+    if came.error is not None:
+        raise came.error
+    return outcome_of_value(came.value)

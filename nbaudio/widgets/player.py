@@ -34,7 +34,7 @@ from nbaudio.turns import Reply, Turn
 from nbaudio.widgets.front_end import widget_view
 from nbaudio.widgets.modules import module_text, style_text
 
-__all__ = ["Player"]
+__all__ = ["Player", "for_page"]
 
 _LARGEST_WAV = 5_000_000  # bytes; what is longer goes to the page as MP3
 
@@ -182,7 +182,7 @@ class Player(anywidget.AnyWidget):
         elif content.get("kind") == "need":
             with self._lock:
                 if self._clip is not None:
-                    data, mime = _for_page(self._clip)
+                    data, mime = for_page(self._clip)
                     self.send({"kind": "sound", "mime": mime, "frames": self._clip.frames}, [data])
                 elif self._arrived:
                     message = {"kind": "sound", "mime": f"audio/pcm;rate={self.sample_rate}"}
@@ -207,7 +207,7 @@ class Player(anywidget.AnyWidget):
         return {"text/plain": waiting, "text/html": words_html(waiting, live=self.key)}
 
 
-def _for_page(clip: Clip) -> tuple[bytes, str]:
+def for_page(clip: Clip) -> tuple[bytes, str]:
     """The sound as every browser reads it, and its MIME type."""
     if clip.frames * clip.channels * 2 <= _LARGEST_WAV:
         return clip.encode("wav"), "audio/wav"

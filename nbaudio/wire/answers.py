@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbaudio.errors import BadReply
-from nbaudio.usage import Usage
+from nbaudio.tokens import Usage
 from nbaudio.wire.tool_calls import ToolCall
 
 __all__ = ["Answer", "AnswerReader", "AudioDelta", "TextDelta"]
@@ -175,9 +175,13 @@ class AnswerReader:
             finish_reason=self._finish_reason or stopped,
             model=self._model,
             usage=self._usage,
-            tool_calls=tuple(ToolCall(**self._tool_calls[index]) for index in sorted(self._tool_calls)),
+            tool_calls=tuple(self._call(index) for index in sorted(self._tool_calls)),
             marks=self._marks(len(text), len(audio) // 2) if self._pcm else (),
         )
+
+    def _call(self, index: int) -> ToolCall:
+        call = self._tool_calls[index]
+        return ToolCall(**{**call, "id": call["id"] or f"call_{index}"})  # some servers give none; results need one
 
     def _mark(self, *, written: int = 0, spoken: int = 0) -> None:
         """Remember that so many characters have come, and how much sound had come before them."""

@@ -19,7 +19,8 @@ class Dialect:
     """One server's habits.
 
     `hosts` are patterns of host names; `keeps_audio_ids` says whether an earlier answer may be sent back as
-    ``audio: {id}``; `key_header` and `key_prefix` say how the key travels; `source` is where this is written.
+    ``audio: {id}``; `key_header` and `key_prefix` say how the key travels; `default_model` is the one for chat and
+    `transcription_model` the one for speech to text; `source` is where this is written.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Dialect:
     key_header: str
     key_prefix: str
     default_model: str
+    transcription_model: str
     source: str
 
 

@@ -50,7 +50,7 @@ class Message:
 
     def to_wire(self) -> dict[str, Any]:
         """The message's JSON object."""
-        if self.call_id:
+        if self.role == "tool":
             return {"role": self.role, "tool_call_id": self.call_id, "content": self.text}
         if self.tool_calls:
             said: dict[str, Any] = {"audio": {"id": self.audio_id}} if self.audio_id else {"content": self.text or None}

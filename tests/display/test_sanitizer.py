@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import HOSTILE, Page, folded
+from hostile import HOSTILE, Page, folded, read, transcripts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from signals import voice
 
 from nbaudio.clip import Clip
+from nbaudio.conversation.talk import Conversation
 from nbaudio.display.html import AS_WRITTEN, escape_markdown
 from nbaudio.settings import NbAudio
-from nbaudio.turns import Reply
-from nbaudio.usage import Usage
+from nbaudio.tokens import Usage
+from nbaudio.turns import Reply, ToolResult, Turn
 from nbaudio.wire.answers import Answer
 from nbaudio.wire.tool_calls import ToolCall
 
@@ -106,7 +107,8 @@ def test_a_player_is_left_with_sound_buttons_and_a_label(name: str, front_end: F
 def test_plain_text_and_markdown_have_the_words_too(name: str, front_end: FrontEnd) -> None:
     shown = SHOWN[name]()
     bundle = shown._repr_mimebundle_()
-    words = folded(repr(shown) if isinstance(shown, Clip) else shown.text or "(no words)")
+    wordless = "get_weather()" if name == "a tool instead of words" else "(no words)"
+    words = folded(repr(shown) if isinstance(shown, Clip) else shown.text or wordless)
 
     assert words in folded(bundle["text/plain"])
     page = Page(front_end.markdown(bundle["text/markdown"]))
@@ -134,7 +136,7 @@ def test_details_are_folded_away_in_a_table(front_end: FrontEnd) -> None:
     assert {"details", "summary", "table", "tr", "td"} <= page.names
     assert folded(page.words).endswith(
         "Details Model gpt-audio-1.5 Voice coral Backend OpenAI "
-        "Tokens 24 in, 14 out (sound: 1 in, 2 out) Audio id audio_1"
+        "Tokens 24 in, 14 out (sound: 1 in, 2 out) Cost $0.00034 Audio id audio_1"
     )
 
 
@@ -199,3 +201,55 @@ def test_the_sanitizer_is_the_real_one_and_would_take_all_this(html: str, kept: 
 )
 def test_the_markdown_is_the_real_one_and_would_make_all_this(markdown: str, made: str, front_end: FrontEnd) -> None:
     assert made in Page(front_end.markdown(markdown)).names
+
+
+CALLED = replace(REPLY, text="", clips=(), tool_calls=(ToolCall("1", "weather", '{"city": "Oslo"}'),))
+TALKS: dict[str, Callable[[], list[Turn]]] = {
+    "nothing": list,
+    "a question and its answer": lambda: [Turn("user", "Is it?", (CLIP,), time=1.7e9, transcript="A dog?"), REPLY],
+    "a tool": lambda: [CALLED, ToolResult(text="3", name="weather"), ToolResult(text="no", name="x", failed=True)],
+    "what broke off": lambda: [answered(text="Yes, they", audio=PCM, audio_format="pcm16", whole=False)],
+    "more than is shown": lambda: [Turn("user", str(number)) for number in range(50)],
+    "more than fits": lambda: with_budget(5) or [Turn("user", "", (CLIP,)), Turn("user", "", (LONG,)), REPLY],
+}
+
+
+@pytest.mark.parametrize("name", TALKS)
+def test_nothing_of_a_conversation_is_lost(name: str, front_end: FrontEnd) -> None:
+    bundle = Conversation(TALKS[name]())._repr_mimebundle_()
+
+    ours, kept = Page(bundle["text/html"]), Page(front_end.html(bundle["text/html"]))
+
+    assert kept.elements == ours.elements
+    assert kept.words == ours.words
+    assert not kept.names & ACTS
+    assert Page(front_end.markdown(bundle["text/markdown"])).names <= {"p", "em", "br", "strong"}
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_in_a_conversation_neither_acts_nor_gets_lost(text: str, front_end: FrontEnd) -> None:
+    reply = replace(REPLY, text=text, model=text, voice=text, backend=text, note=text, tool_calls=(ToolCall("", text),))
+    talk = Conversation([Turn("user", text), reply, ToolResult(text=text, name=text)])
+    bundle = talk._repr_mimebundle_()
+
+    ours, kept = Page(bundle["text/html"]), Page(front_end.html(bundle["text/html"]))
+    written = Page(front_end.markdown(bundle["text/markdown"]))
+
+    assert kept.elements == ours.elements
+    assert not kept.names & (ACTS - {"audio"})
+    assert folded(kept.words).count(folded(text)) >= 7
+    assert written.names <= {"p", "em", "br", "strong"}
+    assert folded(written.words.replace("\xa0", " ")).count(folded(text)) >= 5
+
+
+def test_hundreds_of_hostile_transcripts_as_jupyterlab_shows_them(front_end: FrontEnd) -> None:
+    for text in transcripts(400, seed=2):
+        if len(text) > 100_000:
+            continue
+        bundle = replace(REPLY, text=text, note=text)._repr_mimebundle_()
+        page, written = front_end.html(bundle["text/html"]), front_end.markdown(bundle["text/markdown"])
+
+        assert not Page(page).names & ACTS
+        assert read(text) in read(Page(page).words)
+        assert Page(written).names <= {"p", "em", "br"}
+        assert "".join(read(text).split()) in "".join(read(Page(written).words).split())

@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from openai_server import OpenAIServer, serve
+from openai_server import OpenAIServer, ToolCall, serve
 
 QUESTION = Path(__file__).parents[2] / "notebooks" / "question.wav"
 KEY = "sk-proj-loopback-not-a-real-key-0123"
@@ -58,6 +58,9 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
             "OPENAI_BASE_URL": server.base_url,
             "OPENAI_API_KEY": KEY,
             "NBAUDIO_DIALECT": "openai",
+            "NBAUDIO_JOURNAL": str(folder / "journal.sqlite3"),
+            "NBAUDIO_DAY_TOTALS": str(folder / "day-totals.sqlite3"),
+            "NBAUDIO_CACHE_FOLDER": str(folder / "answers"),
             "IPYTHONDIR": str(folder / ".ipython"),
         }
         client = NotebookClient(
@@ -271,3 +274,127 @@ def test_the_key_is_in_no_saved_notebook(kernel: Kernel) -> None:
     assert "AuthenticationFailed" in saved
     assert KEY not in saved
     assert "sk-proj-" not in saved
+
+
+WEATHER = """
+def get_weather(city: str) -> str:
+    '''The weather now.'''
+    print("looking at", city)
+    return f"mild in {city}"
+"""
+
+
+def calls_weather(kernel: Kernel, answer: str = "It is mild.") -> None:
+    kernel.server.script = [[ToolCall("get_weather", {"city": "Paris"})], answer]
+
+
+def test_tools_are_named_on_the_line_and_shown_above_the_answer(kernel: Kernel) -> None:
+    kernel.run(WEATHER)
+    calls_weather(kernel)
+    outputs = kernel.run("%%speak --once --tools get_weather\nWeather?")
+    # What a tool prints goes when the answer takes the place of what was shown meanwhile.
+    assert [output.output_type for output in outputs] == ["display_data", "execute_result"]
+    tools, answer = outputs
+    assert tools.data["text/plain"].splitlines() == [
+        '[calls get_weather({"city":"Paris"})]',
+        "[get_weather gave: mild in Paris]",
+    ]
+    assert "<code>mild in Paris</code>" in tools.data["text/html"]
+    assert answer.data["text/plain"].startswith("It is mild.")
+    sent = kernel.server.requests[-2].body["tools"]
+    assert [tool["function"]["description"] for tool in sent] == ["The weather now."]
+
+
+def test_tools_of_a_cell_that_calls_none_leave_no_trace(kernel: Kernel) -> None:
+    kernel.run(WEATHER)
+    shown(kernel.run("%%speak --once --tools get_weather\nHello"))
+
+
+def test_a_tool_is_shown_while_it_runs(kernel: Kernel) -> None:
+    kernel.run("""
+shown_meanwhile = []
+from nbaudio.magics.above import Above
+result = Above.result
+def spying(self, event):
+    result(self, event)
+    shown_meanwhile.append(self._bundle()["text/plain"])
+Above.result = spying
+""")
+    kernel.run(WEATHER)
+    calls_weather(kernel)
+    kernel.run("%%speak --once --tools get_weather\nWeather?")
+    kernel.run("Above.result = result")
+    assert "get_weather gave: mild in Paris" in kernel.prints("print(shown_meanwhile)")
+
+
+def test_tools_of_the_talk_of_a_line(kernel: Kernel) -> None:
+    kernel.run(WEATHER + "\nclass Station:\n    def get_weather(self, city: str): return 'cold'\nstation = Station()")
+    calls_weather(kernel, "Cold.")
+    assert kernel.run("reply = %speak --chat weather --tools station.get_weather Weather?") == []
+    kernel.run("import nbaudio as nba")
+    assert kernel.prints("print(reply.text, nba.chat('weather')[2].text)") == "Cold. cold\n"
+
+
+@pytest.mark.parametrize(
+    ("tools", "line"),
+    [
+        ("get_wether", "CellError: There is no function 'get_wether' in the notebook. Did you mean get_weather?"),
+        ("zzzz", "CellError: There is no function 'zzzz' in the notebook. Name functions of the notebook: --tools"),
+        ("KEY_NUMBER", "CellError: KEY_NUMBER is a int, no function."),
+        ("print", "CellError: There is no function 'print' in the notebook."),
+    ],
+)
+def test_tools_that_are_not_there(kernel: Kernel, tools: str, line: str) -> None:
+    kernel.run(WEATHER + "KEY_NUMBER = 3")
+    before = len(kernel.server.requests)
+    assert kernel.fails(f"%%speak --once --tools {tools}\nHi").startswith(line)
+    assert len(kernel.server.requests) == before
+
+
+def test_a_tool_that_fails_warns_and_the_answer_comes(kernel: Kernel) -> None:
+    kernel.run("def get_weather(city: str):\n    raise ValueError('no line')")
+    calls_weather(kernel, "I could not look.")
+    outputs = kernel.run("reply = %speak --once --tools get_weather Weather?")
+    (warned,) = outputs
+    assert "NbaudioWarning: The tool get_weather failed, and the model is told: ValueError: no line" in warned.text
+    assert kernel.prints("print(reply.text)") == "I could not look.\n"
+
+
+def test_what_was_said_is_written_down_above_the_answer(kernel: Kernel) -> None:
+    kernel.server.heard = "Is it <b>good</b>?"
+    outputs = kernel.run("%%listen --chat heard --transcribe question.wav\n")
+    said, answer = outputs
+    assert said.output_type == "display_data"
+    assert said.data["text/plain"] == "[You said: Is it <b>good</b>?]"
+    assert "You said: Is it &lt;b&gt;good" in said.data["text/html"]
+    assert answer.output_type == "execute_result"
+    kernel.run("import nbaudio as nba")
+    assert kernel.prints("print(nba.chat('heard')[0].transcript)") == "Is it <b>good</b>?\n"
+    assert kernel.run("%listen --once --transcribe --aloud question.wav")[0].output_type == "execute_result"
+
+
+def test_a_transcript_that_fails_loses_no_answer(kernel: Kernel) -> None:
+    kernel.run("%config NbAudio.transcription_model = 'gpt-9'")
+    outputs = kernel.run("%%listen --once --transcribe question.wav\n")
+    kernel.run("%config NbAudio.transcription_model = ''")
+    assert outputs[-1].output_type == "execute_result"
+    assert outputs[-1].data["text/plain"].startswith("Yes, they are loyal and gentle.")
+    assert [output.output_type for output in outputs] == ["display_data", "execute_result"]
+    warning = outputs[0].data["text/plain"]
+    assert warning.startswith("[Warning: What you said could not be written down: ")
+    assert "NbAudio.transcription_model" in warning
+
+
+def test_a_transcript_that_fails_without_a_place_to_say_so_is_a_warning(kernel: Kernel) -> None:
+    kernel.run("%config NbAudio.transcription_model = 'gpt-9'")
+    (warned,) = kernel.run("reply = %listen --once --transcribe question.wav")
+    kernel.run("%config NbAudio.transcription_model = ''")
+    assert "NbaudioWarning: What you said could not be written down: " in warned.text
+    assert kernel.prints("print(reply.text)") == "Yes, they are loyal and gentle.\n"
+
+
+def test_an_answer_that_fails_shows_its_own_error_alone(kernel: Kernel) -> None:
+    kernel.server.fail_next("quota")
+    before = len(kernel.server.requests)
+    assert kernel.fails("%%listen --once --transcribe question.wav\n").startswith("QuotaExceeded")
+    assert len(kernel.server.requests) == before + 1

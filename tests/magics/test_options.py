@@ -139,7 +139,7 @@ def test_every_setting_that_shapes_a_request_is_an_option_with_its_help() -> Non
 
     assert set(options) == {
         "voice", "model", "instructions", "play", "stream", "no_stream", "audio_format", "max_completion_tokens",
-        "temperature",
+        "temperature", "cache", "no_cache",
     }  # fmt: skip
     assert all(option.help for option in options.values())
     assert options["max_completion_tokens"].flag == "--max-completion-tokens"

@@ -170,6 +170,17 @@ def test_every_form_gives_the_reply_in_its_place(notebook: Notebook) -> None:
     assert aloud.result.startswith(f"{ANSWER}\n[spoken")
 
 
+def test_what_was_said_is_written_down_between_the_recorder_and_the_answer(notebook: Notebook) -> None:
+    cell = notebook.run("%%listen --transcribe --new\nWhat is the mood?")
+
+    assert cell.error == ""
+    assert cell.displayed == ["Recording, 0.5 s", "[You said: Is it a good dog?]", ANSWER]
+    assert notebook.server.requests[-1].path == "/v1/audio/transcriptions"
+    form = notebook.server.requests[-1].form
+    assert nba.Clip(form["file"][2]).encode("pcm16") == notebook.person.spoken
+    assert notebook.run("import nbaudio; nbaudio.chat()[0].transcript").result == "'Is it a good dog?'"
+
+
 def test_options_reach_the_recorder(notebook: Notebook) -> None:
     notebook.run("%%listen --once --max 7 --silence 0 --review --door file --voice ash --aloud\n")
     (recorder,) = notebook.page.recorders

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from openai_server import OpenAIServer
+from openai_server import OpenAIServer, ToolCall
 
 import nbaudio as nba
 from nbaudio.magics.terminal import _printable
@@ -72,3 +73,25 @@ def test_a_player_that_fails_loses_nothing(server: OpenAIServer, tmp_path: Path,
 
 def test_words_of_a_model_do_not_drive_the_terminal() -> None:
     assert _printable("a\x1b[2Jb\rc\x07\nd") == "a[2Jbc\nd"
+
+
+def test_tools_and_what_was_said_stand_above_the_answer_once(
+    server: OpenAIServer, tmp_path: Path, programs: Path
+) -> None:
+    server.script = [[ToolCall("get_weather", {"city": "Paris\x1b[31m"})], "It is mild."]
+    server.heard = "Weather?\x1b[31m"
+    nba.Clip.from_pcm16(bytes(24_000)).save(tmp_path / "question.wav")
+    said = ipython(
+        tmp_path,
+        "def get_weather(city): return 'mild'\n\n"
+        "get_ipython().run_cell_magic('listen', '--tools get_weather --transcribe question.wav', 'Hm?');",
+        programs,
+    )
+    assert "\x1b[31m" not in said
+    lines = [line for line in said.splitlines() if "[calls" in line or "gave:" in line or "[You said" in line]
+    assert [re.sub(r"^(In \[\d+\]: )+", "", line) for line in lines] == [
+        '[calls get_weather({"city":"Paris\\u001b[31m"})]',
+        "[get_weather gave: mild]",
+        "[You said: Weather?\ufffd[31m]",
+    ]
+    assert "It is mild." in said

@@ -30,11 +30,13 @@ def compose(server: OpenAIServer, asked: Asked, body: dict[str, Any], fault: str
         return _reply(server, asked, "stop", text_tokens=len(word_pieces(REFUSAL)), refusal=REFUSAL)
     if fault == "content_filter":
         return _reply(server, asked, "content_filter")
-    if asked.may_call_tools and server.tool_call is not None:
-        calls = server.tool_call if isinstance(server.tool_call, list) else [server.tool_call]
+    scripted = server.script.pop(0) if server.script else None
+    if isinstance(scripted, list) or (scripted is None and asked.may_call_tools and server.tool_call is not None):
+        calls = scripted or server.tool_call
+        calls = calls if isinstance(calls, list) else [calls]
         tokens = sum(len(word_pieces(f"{call.name} {call.arguments_text}")) for call in calls)
         return _reply(server, asked, "tool_calls", text_tokens=tokens, tool_calls=calls)
-    words = server.words if isinstance(server.words, str) else server.words(body)
+    words = scripted or (server.words if isinstance(server.words, str) else server.words(body))
     if not asked.speaks or fault == "text_instead_of_audio":
         fits = measure(words, 0, asked.token_limit)
         return _reply(server, asked, fits.finish_reason, text_tokens=fits.text_tokens, content=fits.words)

@@ -17,6 +17,7 @@ from .event_stream import EventStream
 from .faults import Scripted, error_fixture
 from .refusals import Refused
 from .replies import new_id
+from .transcriptions import read_form, transcription
 
 if TYPE_CHECKING:
     from .server import OpenAIServer, Recorded
@@ -40,7 +41,8 @@ class App:
             raw = await request.body()
         except ClientDisconnect:
             return
-        recorded = self._server.note(request.method, request.url.path, dict(request.headers), raw)
+        form = await read_form(request)
+        recorded = self._server.note(request.method, request.url.path, dict(request.headers), raw, form)
         try:
             is_whole = await _unless_broken_off(receive, self._answer(scope, receive, send, recorded))
         except Exception as failure:
@@ -82,6 +84,8 @@ class App:
         route = (recorded.method, recorded.path)
         if route == ("POST", "/v1/chat/completions"):
             return self._chat(recorded, fault)
+        if route == ("POST", "/v1/audio/transcriptions") and fault is None:
+            return _json(transcription(self._server, recorded.form))
         if fault is not None:
             raise ValueError(f"{fault!r} was queued, but the request was {recorded.method} {recorded.path}")
         if route == ("GET", "/v1/models"):

@@ -41,6 +41,8 @@ class Recorded:
         The body.
     body : object
         The body as JSON; None where it is empty or isn't JSON.
+    form : dict
+        The fields of a form; a file is its name, its MIME type and its bytes.
     status : int or None
         The status of the answer, once there is one.
     answered, broken_off : threading.Event
@@ -53,6 +55,7 @@ class Recorded:
     headers: dict[str, str]
     raw: bytes
     body: Any
+    form: dict[str, Any]
     status: int | None = None
     answered: threading.Event = field(default_factory=threading.Event)
     broken_off: threading.Event = field(default_factory=threading.Event)
@@ -82,6 +85,11 @@ class OpenAIServer:
         How long a spoken answer lasts, in seconds, whatever its words.
     tool_call : ToolCall, list of ToolCall, or None
         What it calls when a request has tools and does not end with a tool's result.
+    script : list of str or list of ToolCall
+        What it answers to the next requests before `words` and `tool_call` hold: words, or calls, whatever the
+        request says of tools. Each answer takes the first.
+    heard : str or callable
+        What it writes down of a recording; a function gets the form, see `Recorded.form`.
     audio_ttl_s : float
         How long an answer can be referred to by its id, in seconds.
     clock : callable
@@ -109,6 +117,8 @@ class OpenAIServer:
         self.words: str | Callable[[dict[str, Any]], str] = "Yes, they are loyal and gentle."
         self.duration_s = 1.0
         self.tool_call: ToolCall | list[ToolCall] | None = None
+        self.script: list[str | list[ToolCall]] = []
+        self.heard: str | Callable[[dict[str, Any]], str] = "Is it a good dog?"
         self.audio_ttl_s = 3600.0
         self.clock: Callable[[], float] = time.time
         self.stream_order: StreamOrder = "transcript_first"
@@ -169,13 +179,13 @@ class OpenAIServer:
         """
         asyncio.run_coroutine_threadsafe(self._drop_all(reset), self._uvicorn.loop).result(WAIT_S)
 
-    def note(self, method: str, path: str, headers: dict[str, str], raw: bytes) -> Recorded:
+    def note(self, method: str, path: str, headers: dict[str, str], raw: bytes, form: dict[str, Any]) -> Recorded:
         """Record a request; for the application."""
         try:
             body = json.loads(raw)
         except ValueError:
             body = None
-        recorded = Recorded(method, path, headers, raw, body)
+        recorded = Recorded(method, path, headers, raw, body, form)
         with self._arrival:
             self.requests.append(recorded)
             self._arrival.notify_all()

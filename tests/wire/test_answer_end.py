@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from nbaudio.wire.answers import AnswerReader
+from nbaudio.wire.tool_calls import ToolCall
 
 
 def delta(**audio: Any) -> dict[str, Any]:
@@ -81,6 +82,6 @@ def test_tool_calls_are_joined_by_their_index() -> None:
         reader.take_chunk({"choices": [{"delta": {"tool_calls": calls}}]})
 
     assert reader.answer().tool_calls == (
-        {"id": "call_0", "name": "a", "arguments": "{}"},
-        {"id": "call_1", "name": "b", "arguments": '{"x":1}'},
+        ToolCall("call_0", "a", "{}"),
+        ToolCall("call_1", "b", '{"x":1}'),
     )

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbaudio.errors import BadReply, ServerFailed
-from nbaudio.usage import Usage
+from nbaudio.tokens import Usage
 from nbaudio.wire.answers import Answer, AnswerReader, AudioDelta, TextDelta
 from nbaudio.wire.errors import error_from_stream
 from nbaudio.wire.sse import SseDecoder
@@ -243,7 +243,7 @@ def assert_well_typed(answer: Answer) -> None:
     assert type(answer.expires_at) is int
     assert isinstance(answer.usage, Usage)
     for call in answer.tool_calls:
-        assert {type(value) for value in call.values()} == {str}
+        assert {type(value) for value in (call.id, call.name, call.arguments)} == {str}
 
 
 FIELDS = [

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbaudio.usage import Usage
+from nbaudio.tokens import Usage
 
 RESPONSE = Path(__file__).parent / "fixtures" / "wire" / "chat" / "responses" / "text_and_audio.json"
 COUNTS = st.integers(0, 10**9)

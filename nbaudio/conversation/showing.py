@@ -1,0 +1,81 @@
+"""What of a conversation is shown: speakers, words, sounds within a budget, and what else is known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from nbaudio.display.conversation import ConversationView, TurnView
+from nbaudio.display.player import Embedded
+from nbaudio.display.reply import OFFLINE
+from nbaudio.legible import legible
+from nbaudio.turns import Reply, ToolResult, Turn
+
+__all__ = ["SHOWN_TURNS", "speaker", "talk_view", "turn_view"]
+
+SHOWN_TURNS = 20
+_BYTES_A_SECOND = 4000  # of an MP3 as `Clip.embed` makes it
+_LATEST = 253_402_300_800  # the year 10000
+
+
+def speaker(turn: Turn) -> str:
+    """Who says it: you, the model by its name, or a tool."""
+    if isinstance(turn, ToolResult):
+        return " ".join(legible(f"Tool {turn.name}").split())
+    return " ".join(legible(turn.model).split()) or "Model" if isinstance(turn, Reply) else "You"
+
+
+def turn_view(turn: Turn, sound: Embedded | None = None, note: str = "") -> TurnView:
+    """What of one turn is shown.
+
+    Parameters
+    ----------
+    turn : Turn
+    sound : Embedded, optional
+        Its sound as the page is to hold it.
+    note : str
+        One more line for the reader.
+    """
+    notes, mark, calls, details = [], "", [], {}
+    if isinstance(turn, Reply):
+        mark = "broke off" if turn.partial else "refused" if turn.refusal else ""
+        notes = [turn.note, OFFLINE if turn.offline else ""]
+        calls = [str(call) for call in turn.tool_calls]
+        details = turn._details()
+    elif isinstance(turn, ToolResult) and turn.failed:
+        mark = "failed"
+    notes += [sound.note if sound is not None else "", note]
+    return TurnView(
+        speaker=speaker(turn),
+        words=turn.words,
+        time=_when(turn.time),
+        mark=mark,
+        sound=sound,
+        duration_s=sum(clip.duration_s for clip in turn.clips),
+        notes=tuple(line for line in notes if line),
+        calls=tuple(calls),
+        details=details,
+    )
+
+
+def talk_view(turns: Sequence[Turn], title: str, budget_bytes: int, shown: int = SHOWN_TURNS) -> ConversationView:
+    """The latest turns; of their sounds the latest that fit into so many bytes of MP3."""
+    before = max(0, len(turns) - shown)
+    views: list[TurnView] = []
+    left = budget_bytes
+    for index in range(len(turns) - 1, before - 1, -1):
+        clip, sound, note = turns[index].clip, None, ""
+        if clip is not None and clip.duration_s * _BYTES_A_SECOND <= left:
+            sound = clip.embed(left)
+            left -= len(sound.data or b"")
+        elif clip is not None:
+            note = f"Its sound is left out here, for size: chat[{index}].clip plays it."
+        views.append(turn_view(turns[index], sound, note))
+    return ConversationView(title, tuple(reversed(views)), before)
+
+
+def _when(time_s: float) -> str:
+    """Date and time in UTC, which is the same for every reader; empty where it is not known."""
+    if not 0 < time_s < _LATEST:
+        return ""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time_s))

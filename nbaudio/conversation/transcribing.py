@@ -1,0 +1,66 @@
+"""The words of what the person said, which the protocol does not send along: written down on demand."""
+
+from __future__ import annotations
+
+import asyncio
+
+from nbaudio import errors
+from nbaudio.backends import loop
+from nbaudio.backends.transcribing import begin_each
+from nbaudio.conversation.turnlist import TurnList
+from nbaudio.settings import Backend
+from nbaudio.turns import Turn
+
+__all__ = ["atranscribe", "put_words", "transcribe"]
+
+
+def transcribe(turns: TurnList, index: int | None = None, backend: Backend | None = None) -> int:
+    """Have recordings of the user written down; gives how many have words now that had none.
+
+    What came before an error or an interrupt is kept.
+    """
+    wanted = _wanted(turns, index)
+    words: dict[str, str] = {}
+    future = begin_each({turn.id: turn.clips for turn in wanted}, backend, words.__setitem__)
+    try:
+        loop.wait(future)
+    except KeyboardInterrupt:
+        future.cancel()
+        raise errors.Interrupted("Stopped; what had been written down is kept.", "Run it again for the rest.") from None
+    finally:
+        kept = _put_all(turns, words)
+    return kept
+
+
+async def atranscribe(turns: TurnList, index: int | None = None, backend: Backend | None = None) -> int:
+    """As `transcribe`, awaited."""
+    wanted = _wanted(turns, index)
+    words: dict[str, str] = {}
+    future = begin_each({turn.id: turn.clips for turn in wanted}, backend, words.__setitem__)
+    try:
+        await asyncio.wrap_future(future)
+    finally:
+        kept = _put_all(turns, words)
+    return kept
+
+
+def put_words(turns: TurnList, turn_id: str, words: str) -> bool:
+    """Set the transcript of the turn of this id; gives whether it is there and has words now."""
+    for index, turn in enumerate(turns):
+        if turn.id == turn_id and words:
+            turns.edit(index, transcript=words)
+            return True
+    return False
+
+
+def _wanted(turns: TurnList, index: int | None) -> list[Turn]:
+    if index is None:
+        return [turn for turn in turns if turn.role == "user" and turn.clips and not turn.transcript]
+    turn = turns[index]
+    if turn.role != "user" or not turn.clips:
+        raise errors.CellError(f"Turn {index} is no recording of the user.", "Answers have their words in .text.")
+    return [turn]
+
+
+def _put_all(turns: TurnList, words: dict[str, str]) -> int:
+    return sum(put_words(turns, turn_id, text) for turn_id, text in list(words.items()))

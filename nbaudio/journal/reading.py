@@ -1,0 +1,165 @@
+"""What is read from an open journal."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from nbaudio.journal.store import Store, plain
+
+__all__ = [
+    "ChatRow",
+    "TurnRow",
+    "all_chats",
+    "find",
+    "latest",
+    "pieces_of",
+    "record_at",
+    "snippet",
+    "sound",
+    "turns_of",
+]
+
+_TURN = (
+    "SELECT turn.number, chat.id, chat.name, chat.notebook, turn.id, turn.role, turn.words, turn.time, turn.state,"
+    " (SELECT count(*) FROM turn_sound WHERE turn_sound.turn = turn.number)"
+    " FROM turn JOIN chat ON chat.id = turn.chat"
+)
+_NEWEST_FIRST = " ORDER BY turn.written DESC, turn.number DESC"
+_MOST_WORDS = 32  # of a search; more would make SQLite refuse the expression,
+_LONGEST_WORD = 1000  # and so would longer ones
+
+
+@dataclass(frozen=True)
+class TurnRow:
+    """A turn, and the conversation that it stands in."""
+
+    number: int
+    chat: str
+    chat_name: str
+    notebook: str
+    id: str
+    role: str
+    words: str
+    time: float
+    state: str
+    sounds: int
+
+
+@dataclass(frozen=True)
+class ChatRow:
+    """A conversation."""
+
+    id: str
+    name: str
+    notebook: str
+    begun: float
+    changed: float
+    options: dict[str, Any]
+    turns: int
+
+
+def find(store: Store, query: str, limit: int) -> list[TurnRow]:
+    r"""The newest turns with all words of a search, or with words that begin so; each once, whatever forks it is in.
+
+    Whatever is searched for is words: nothing in it is an operator of SQLite's.
+    """
+    words = re.findall(r"\w+", plain(query))[:_MOST_WORDS]
+    if store.indexed and words:
+        wanted = " ".join(f'"{word}"*' for word in words)
+        where = " WHERE turn.number IN (SELECT rowid FROM said WHERE said MATCH ?)"
+        if found := _each_once(store, where, (wanted,), limit):
+            return found
+    # Without the index; or within longer words, as those of languages that put no spaces between them.
+    parts = [part[:_LONGEST_WORD] for part in plain(query).replace("\0", " ").split()[:_MOST_WORDS]]
+    if not parts:
+        return []
+    where = " WHERE " + " AND ".join(["turn.words LIKE ? ESCAPE '\\'"] * len(parts))
+    return _each_once(store, where, tuple(map(_anywhere, parts)), limit)
+
+
+def latest(store: Store, limit: int) -> list[TurnRow]:
+    """The newest turns."""
+    return _each_once(store, "", (), limit)
+
+
+def _anywhere(part: str) -> str:
+    return "%" + re.sub(r"[%_\\]", r"\\\g<0>", part) + "%"
+
+
+def _each_once(store: Store, where: str, values: tuple[str, ...], limit: int) -> list[TurnRow]:
+    found: dict[str, TurnRow] = {}
+    for row in store.connection.execute(_TURN + where + _NEWEST_FIRST, values):
+        if len(found) >= limit:
+            break
+        found.setdefault(row[4], TurnRow(*row))
+    return list(found.values())
+
+
+def all_chats(store: Store, limit: int) -> list[ChatRow]:
+    """The conversations that changed last, with how many turns they have."""
+    rows = store.connection.execute(
+        "SELECT id, name, notebook, begun, changed, options,"
+        " (SELECT count(*) FROM turn WHERE turn.chat = chat.id AND state IN ('asked', 'kept')) AS turns"
+        " FROM chat ORDER BY changed DESC LIMIT ?",
+        (limit,),
+    )
+    return [
+        ChatRow(chat, name, notebook, begun, changed, json.loads(options), turns)
+        for chat, name, notebook, begun, changed, options, turns in rows
+    ]
+
+
+def turns_of(store: Store, chat: str) -> list[TurnRow]:
+    """The turns of a conversation, in order, as they stood there last."""
+    order = " WHERE turn.chat = ? AND turn.state IN ('asked', 'kept') ORDER BY turn.position, turn.number"
+    return [TurnRow(*row) for row in store.connection.execute(_TURN + order, (plain(chat),))]
+
+
+def record_at(store: Store, number: int) -> dict[str, Any] | None:
+    """The record of a turn, with the names of those sounds that are there; None where the turn is gone."""
+    row = store.connection.execute("SELECT record FROM turn WHERE number = ?", (number,)).fetchone()
+    if row is None:
+        return None
+    record: dict[str, Any] = json.loads(row[0])
+    there = store.connection.execute(
+        "SELECT digest FROM sound WHERE digest IN (SELECT digest FROM turn_sound WHERE turn = ?)", (number,)
+    )
+    known = {digest for (digest,) in there}
+    record["sounds"] = [digest for digest in record.get("sounds", []) if digest in known]
+    return record
+
+
+def pieces_of(store: Store, number: int) -> Iterator[tuple[int, bytes]]:
+    """What came of the answer to a question before all ended: sample rate (0 for words) and bytes, in order."""
+    yield from store.connection.execute(
+        "SELECT sample_rate, data FROM piece WHERE turn = ? ORDER BY number", (number,)
+    ).fetchall()
+
+
+def sound(store: Store, digest: str) -> bytes | None:
+    """A sound file's bytes."""
+    row = store.connection.execute("SELECT data FROM sound WHERE digest = ?", (digest,)).fetchone()
+    return bytes(row[0]) if row else None
+
+
+def snippet(words: str, query: str, width: int = 80) -> str:
+    """The part of some words that a search was for, in one line.
+
+    Examples
+    --------
+    >>> snippet("A golden retriever is a good family dog.", "family", width=20)
+    '… a good family d …'
+    """
+    line = " ".join(words.split())
+    if len(line) <= width:
+        return line
+    places = [line.lower().find(word.lower()) for word in query.split()]
+    first = min((place for place in places if place >= 0), default=0)
+    start = max(0, min(first - width // 2, len(line) - width))
+    end = start + width
+    before, after = ("… " if start else ""), (" …" if end < len(line) else "")
+    return before + line[start + len(before) : end - len(after)].strip() + after

@@ -1,0 +1,58 @@
+"""How what is old leaves the journal."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import suppress
+
+from nbaudio.journal.store import Store
+
+__all__ = ["clear", "retain"]
+
+_DAY_S = 86_400.0
+_AT_ONCE = 50  # turns, between two looks at the size
+
+
+def retain(store: Store, *, days: int, megabytes: int) -> None:
+    """Delete what is older than so many days, then the oldest until the rest takes no more room; 0 is no limit."""
+    if days:
+        _delete(store, "written < ?", time.time() - days * _DAY_S)
+    if megabytes:
+        while _size(store) > megabytes * 1_000_000 and _delete(
+            store, "number IN (SELECT number FROM turn ORDER BY written, number LIMIT ?)", _AT_ONCE
+        ):
+            continue
+
+
+def clear(store: Store, older_than_days: float | None = None) -> int:
+    """Delete all, or what is older; what is deleted is overwritten in the file. Says how many turns that were."""
+    store.connection.execute("PRAGMA secure_delete = ON")
+    before = time.time() - older_than_days * _DAY_S if older_than_days is not None else float("inf")
+    deleted = _delete(store, "written < ?", before)
+    if store.indexed:
+        store.connection.execute("INSERT INTO said (said) VALUES ('optimize')")  # its own log of what was deleted
+    with suppress(sqlite3.OperationalError):  # another kernel reads: it will be done at another time
+        store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return deleted
+
+
+def _delete(store: Store, which: str, value: float) -> int:
+    execute = store.connection.execute
+    with store.transaction():
+        if store.indexed:
+            execute(f"DELETE FROM said WHERE rowid IN (SELECT number FROM turn WHERE {which})", (value,))  # noqa: S608 - one of the texts above
+        deleted = execute(f"DELETE FROM turn WHERE {which}", (value,)).rowcount  # noqa: S608
+        execute("DELETE FROM sound WHERE digest NOT IN (SELECT digest FROM turn_sound)")
+        execute("DELETE FROM chat WHERE id NOT IN (SELECT chat FROM turn)")
+    store.connection.executescript("PRAGMA incremental_vacuum")  # execute() would free one page only
+    return int(deleted)
+
+
+def _size(store: Store) -> int:
+    """Bytes of what is in use."""
+    pages, free, page_bytes = (
+        store.connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * page_bytes)

@@ -1,0 +1,264 @@
+"""One open journal: what is written to its tables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from nbaudio.clip import Clip
+from nbaudio.errors import ClipError
+from nbaudio.journal.place import ENDINGS, beside, create_private, restrict
+from nbaudio.journal.schema import migrate, version_of
+from nbaudio.records import record_of
+from nbaudio.turns import Turn
+
+__all__ = ["Store", "identity", "plain", "set_aside"]
+
+_PATIENCE_MS = 3000
+_WAL_BYTES = 4_000_000  # what is written waits here; beyond it goes into the file itself, between two questions
+_abandoned: list[sqlite3.Connection] = []
+
+
+class Store:
+    """A connection to a journal, which any thread may use, one at a time.
+
+    Parameters
+    ----------
+    path : Path
+    ours : bool
+        Whether its folder is nbaudio's own.
+
+    Raises
+    ------
+    sqlite3.Error, OSError, NewerFile, ForeignFile
+        If it can't be used.
+    """
+
+    def __init__(self, path: Path, *, ours: bool = False) -> None:
+        create_private(path, ours=ours)
+        self.path = path
+        self.process = os.getpid()
+        self._file = identity(path)
+        self._patience_ms = _PATIENCE_MS
+        self._wal = path.with_name(path.name + "-wal")
+        self.connection = sqlite3.connect(
+            path, timeout=_PATIENCE_MS / 1000, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self.indexed = self._prepare()
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def _prepare(self) -> bool:
+        execute = self.connection.execute
+        version_of(self.connection)  # before anything is changed: it may be a file that is not to be touched
+        restrict(self.path)
+        execute("PRAGMA auto_vacuum = INCREMENTAL")  # holds for a file that is still empty
+        for left in range(20, -1, -1):
+            try:  # while another kernel does the same, SQLite refuses at once instead of waiting
+                execute("PRAGMA journal_mode = WAL")
+                break
+            except sqlite3.OperationalError as error:
+                if not left or "locked" not in str(error):
+                    raise
+                time.sleep(0.05)
+        execute("PRAGMA synchronous = NORMAL")  # what is committed outlives the process; only a power cut may take it
+        execute("PRAGMA foreign_keys = ON")
+        execute("PRAGMA wal_autocheckpoint = 0")  # never while an answer comes; see `tidy`
+        execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        return migrate(self.connection)
+
+    # -- the file -----------------------------------------------------------------------------------------
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the file of this connection is still the one of its name, and of this process."""
+        return self.process == os.getpid() and self._file == identity(self.path)
+
+    def patience(self, milliseconds: int = _PATIENCE_MS) -> None:
+        """How long to wait for another program that is writing."""
+        if milliseconds != self._patience_ms:
+            self.connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
+            self._patience_ms = milliseconds
+
+    def tidy(self) -> None:
+        """Bring what waits in the -wal file into the journal, if it is much."""
+        with suppress(OSError):
+            if self._wal.stat().st_size > _WAL_BYTES:
+                self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self.process == os.getpid():
+            with suppress(sqlite3.Error):
+                self.connection.close()
+        else:  # it belongs to the process that forked: closing it here would take that one's locks and -wal file
+            _abandoned.append(self.connection)
+
+    def set_aside(self) -> Path | None:
+        """Give the file, which is damaged, another name; None where another kernel has done so already."""
+        self.close()
+        return set_aside(self.path, self._file)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of what is done inside, or nothing."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+            raise
+
+    # -- what is written ----------------------------------------------------------------------------------
+
+    def put_chat(self, chat: str, name: str, notebook: str, options: Mapping[str, Any]) -> None:
+        """Have a row for a conversation, and note that it changes now."""
+        now = time.time()
+        self.connection.execute(
+            "INSERT INTO chat (id, name, notebook, begun, changed, options) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET name = excluded.name, changed = excluded.changed,"
+            " options = excluded.options",
+            (plain(chat), plain(name), plain(notebook), now, now, json.dumps(_told(options))),
+        )
+
+    def put_turn(self, chat: str, turn: Turn, position: int, state: str) -> int:
+        """Write a turn and its sounds, whatever was there of it; gives its number."""
+        digests: list[str] = []
+
+        def keep(clip: Clip) -> str:
+            try:
+                digests.append(self._put_sound(clip))
+            except ClipError:  # its file is gone: the words are written all the same
+                return ""
+            return digests[-1]
+
+        record = json.dumps(record_of(turn, keep))  # ASCII, and so lone surrogates stay what they are
+        return self._put(chat, turn, position, state, record, digests)
+
+    def copy_turn(self, chat: str, turn: Turn, position: int, state: str, number: int) -> int | None:
+        """Write a turn as it stands in another conversation already; None where it stands there no longer."""
+        found = self.connection.execute("SELECT record FROM turn WHERE number = ? AND id = ?", (number, plain(turn.id)))
+        row = found.fetchone()
+        if row is None:
+            return None
+        digests = self.connection.execute("SELECT digest FROM turn_sound WHERE turn = ?", (number,)).fetchall()
+        return self._put(chat, turn, position, state, row[0], [digest for (digest,) in digests])
+
+    def _put(self, chat: str, turn: Turn, position: int, state: str, record: str, digests: list[str]) -> int:
+        execute = self.connection.execute
+        words, turn_id = plain(turn.words), plain(turn.id)
+        execute(
+            "INSERT INTO turn (chat, id, position, role, words, record, time, written, state)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (chat, id) DO UPDATE SET position = excluded.position, role = excluded.role,"
+            " words = excluded.words, record = excluded.record, time = excluded.time, state = excluded.state",
+            (plain(chat), turn_id, position, turn.role, words, record, turn.time, time.time(), state),
+        )
+        number = self.number_of(chat, turn)
+        assert number is not None  # it has just been written
+        execute("DELETE FROM turn_sound WHERE turn = ?", (number,))
+        for digest in digests:
+            execute("INSERT OR IGNORE INTO turn_sound (turn, digest) VALUES (?, ?)", (number, digest))
+        if self.indexed:
+            execute("INSERT OR REPLACE INTO said (rowid, words) VALUES (?, ?)", (number, words))
+        return number
+
+    def _put_sound(self, clip: Clip) -> str:
+        data, _ = clip.as_kept()
+        digest = hashlib.sha256(data).hexdigest()
+        there = self.connection.execute("SELECT 1 FROM sound WHERE digest = ?", (digest,)).fetchone()
+        if there is None:
+            self.connection.execute("INSERT INTO sound (digest, data) VALUES (?, ?)", (digest, data))
+        return digest
+
+    def number_of(self, chat: str, turn: Turn) -> int | None:
+        """Under which number a turn of a conversation stands there."""
+        row = self.connection.execute(
+            "SELECT number FROM turn WHERE chat = ? AND id = ?", (plain(chat), plain(turn.id))
+        ).fetchone()
+        return int(row[0]) if row else None
+
+    def place(self, chat: str, turn: Turn, position: int) -> None:
+        """Move a turn that is written already."""
+        self.connection.execute(
+            "UPDATE turn SET position = ?, state = 'kept' WHERE chat = ? AND id = ?",
+            (position, plain(chat), plain(turn.id)),
+        )
+
+    def remove(self, chat: str, turn: Turn) -> None:
+        """Mark a turn as no longer in its conversation; it can still be found."""
+        self.connection.execute(
+            "UPDATE turn SET state = 'removed' WHERE chat = ? AND id = ?", (plain(chat), plain(turn.id))
+        )
+
+    def put_piece(self, number: int, sample_rate: int, data: bytes) -> None:
+        """Write a piece of the answer to a question."""
+        self.connection.execute(
+            "INSERT INTO piece (turn, sample_rate, data) VALUES (?, ?, ?)", (number, sample_rate, data)
+        )
+
+    def drop_pieces(self, number: int) -> None:
+        """Let the pieces go: the answer is here as a whole, or given up."""
+        self.connection.execute("DELETE FROM piece WHERE turn = ?", (number,))
+
+    def give_up(self, number: int) -> None:
+        """Note that a question got no answer, where it has none."""
+        self.connection.execute("UPDATE turn SET state = 'unanswered' WHERE number = ? AND state = 'asked'", (number,))
+
+
+def set_aside(path: Path, file: tuple[int, int] | None) -> Path | None:
+    """Give a damaged file, and those beside it, another name; None where another kernel has done so already.
+
+    Parameters
+    ----------
+    path : Path
+    file : tuple
+        Its `identity`, as it was when it turned out to be damaged.
+
+    Raises
+    ------
+    OSError
+        If the system does not let it be renamed.
+    """
+    if file is None or identity(path) != file:
+        return None
+    kept = beside(path, "damaged")
+    for ending in ENDINGS:
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + ending).rename(kept.with_name(kept.name + ending))
+    return kept
+
+
+def plain(text: str) -> str:
+    r"""Text as SQLite takes it: without lone surrogates, which a server may send.
+
+    >>> plain("a\ud800b")
+    'a?b'
+    """
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file has this name now; None where none has."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _told(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that are plain values; tools are not."""
+    return {name: value for name, value in options.items() if isinstance(value, (str, int, float, bool))}

@@ -1,0 +1,319 @@
+"""The one writer of the journal in this process: it watches every conversation, and never stands in its way."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nbaudio.errors import NbaudioError
+from nbaudio.journal import reading
+from nbaudio.journal.place import notebook, path_of
+from nbaudio.journal.retention import retain
+from nbaudio.journal.store import Store, identity, set_aside
+from nbaudio.journal.trouble import Trouble, trouble_of, warn_once
+from nbaudio.settings import settings
+from nbaudio.turns import Turn
+from nbaudio.wire.answers import AudioDelta, TextDelta
+
+__all__ = ["Journal", "journal"]
+
+T = TypeVar("T")
+_PATIENCE_MS = 3000  # how long a question waits for another kernel that writes,
+_NO_PATIENCE_MS = 100  # and how long the next one does, once that was in vain
+_PIECE_PATIENCE_MS = 20
+_PIECES_AGAIN_S = 0.5
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What of a conversation stands in a journal."""
+
+    store: Store
+    turns: tuple[Turn, ...]
+
+
+@dataclass
+class _Arriving:
+    """An answer that comes: the number of its question in a journal, and what could not be written yet."""
+
+    store: Store
+    question: int
+    waiting: list[tuple[int, bytes]] = field(default_factory=list)
+    not_before: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Under which number a turn stands in a journal."""
+
+    turn: weakref.ref[Turn]
+    store: Store
+    number: int
+
+
+class _Failed(Exception):
+    """Carries what was in the way."""
+
+    def __init__(self, trouble: Trouble, path: Path | None) -> None:
+        self.trouble, self.path = trouble, path
+
+
+class Journal:
+    """Writes down what happens in conversations, see `nbaudio.conversation.watching`, and lets the file be read.
+
+    A conversation is any sequence of turns with an `id`, a `name` and `options`.
+    """
+
+    def __init__(self) -> None:
+        self._store: Store | None = None
+        self._patience_ms = _PATIENCE_MS
+        self._talks: weakref.WeakKeyDictionary[Sequence[Turn], _Written] = weakref.WeakKeyDictionary()
+        self._arriving: dict[str, _Arriving] = {}
+        self._numbers: dict[str, _Known] = {}
+        self._unwritten: set[str] = set()
+        self._begin()
+
+    def _begin(self) -> None:
+        """A lock that nobody holds, as after a fork, where whoever held it is gone."""
+        self._lock = threading.RLock()
+
+    # -- what a conversation tells ------------------------------------------------------------------------
+
+    def asked(self, talk: Sequence[Turn], question: Turn) -> None:
+        """Write a question down before it is sent."""
+
+        def ask(store: Store) -> int:
+            store.put_chat(*_chat(talk))
+            place = next((index for index, turn in enumerate(talk) if turn is question), None)
+            again = store.number_of(_chat(talk)[0], question) if place is not None else None
+            if again is not None:  # it stands there, with the old answer, until there is a new one
+                store.drop_pieces(again)
+                return again
+            return self._put(store, talk, question, len(talk) if place is None else place, "asked")
+
+        if question.id not in self._unwritten:
+            number = self._change(talk, ask, also=question)
+            if number is not None and self._store is not None:
+                self._arriving[question.id] = _Arriving(self._store, number)
+
+    def came(self, question: Turn, event: TextDelta | AudioDelta) -> None:
+        """Write a piece of an answer down."""
+        arriving = self._arriving.get(question.id)
+        if arriving is None:
+            return
+        if isinstance(event, TextDelta):
+            piece = 0, event.text.encode("utf-8", "surrogatepass")
+        else:
+            piece = event.sample_rate, event.pcm16
+        with self._lock:
+            arriving.waiting.append(piece)
+            if time.monotonic() >= arriving.not_before and self._arriving.get(question.id) is arriving:
+                self._put_pieces(question, arriving)
+
+    def _put_pieces(self, question: Turn, arriving: _Arriving) -> None:
+        store = arriving.store
+        try:
+            store.patience(_PIECE_PATIENCE_MS)
+            with store.transaction():
+                for sample_rate, data in arriving.waiting:
+                    store.put_piece(arriving.question, sample_rate, data)
+            arriving.waiting.clear()
+        except sqlite3.IntegrityError:  # the question was cleared away meanwhile
+            self._arriving.pop(question.id, None)
+        except Exception as error:
+            arriving.not_before = time.monotonic() + _PIECES_AGAIN_S
+            trouble = trouble_of(error, store.path)
+            if not trouble.passing:
+                warn_once(trouble, store.path)
+
+    def kept(self, talk: Sequence[Turn], question: Turn, turns: Sequence[Turn]) -> None:
+        """Write the finished turns down, in the place of the pieces."""
+        arriving = self._arriving.pop(question.id, None)
+        if question.id in self._unwritten:  # an answer is of no use without its question
+            self._unwritten.update(turn.id for turn in turns)
+
+        def keep(store: Store) -> None:
+            if arriving is not None and arriving.store is store:
+                store.drop_pieces(arriving.question)
+                store.give_up(arriving.question)
+
+        self._change(talk, keep)
+
+    def edited(self, talk: Sequence[Turn]) -> None:
+        """Bring the journal in line with the conversation."""
+        self._change(talk, lambda store: None)
+
+    # -- what a reader asks -------------------------------------------------------------------------------
+
+    def read(self, work: Callable[[Store], T]) -> T:
+        """What some work with the open journal gives.
+
+        Raises
+        ------
+        NbaudioError
+            If there is no journal, or it can't be used.
+        """
+        try:
+            found = self._attempt(lambda store: (work(store),))
+        except _Failed as failed:
+            raise failed.trouble.error() from failed.__cause__
+        if found is None:
+            raise NbaudioError("The journal is off.", "%nbaudio history on, or unset NBAUDIO_JOURNAL.")
+        return found[0]
+
+    def sound(self, path: Path, digest: str) -> bytes | None:
+        """A sound file's bytes, also from a journal that is not written to any more."""
+        with self._lock:
+            if self._store is not None and self._store.path == path and self._store.is_there:
+                return reading.sound(self._store, digest)
+        if not path.exists():
+            return None
+        store = Store(path)
+        try:
+            return reading.sound(store, digest)
+        finally:
+            store.close()
+
+    def close(self) -> None:
+        """Let go of the file, until it is next used."""
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
+            self._store = None
+            self._arriving.clear()
+
+    # -- how ------------------------------------------------------------------------------------------------
+
+    def _change(self, talk: Sequence[Turn], more: Callable[[Store], T], also: Turn | None = None) -> T | None:
+        """Bring the journal in line with a conversation, and do more, both or none of it; None where it can't be."""
+
+        def work(store: Store) -> tuple[T]:
+            turns = tuple(talk)
+            with store.transaction():
+                self._follow(store, talk, turns)
+                done = more(store)
+            self._talks[talk] = _Written(store, turns)
+            store.tidy()
+            return (done,)
+
+        with self._lock:
+            try:
+                found = self._attempt(work)
+            except _Failed as failed:
+                warn_once(failed.trouble, failed.path)
+                return None
+            except NbaudioError as error:  # of the settings, which will be told by whoever needs them next
+                warn_once(Trouble("settings", f"Nothing is written down: {error}"), None)
+                return None
+            if found is None:  # what is said while there is to be no journal comes into none afterwards either
+                turns = [*talk, also] if also is not None else talk
+                self._unwritten.update(turn.id for turn in turns if turn.id not in self._numbers)
+                return None
+            return found[0]
+
+    def _attempt(self, work: Callable[[Store], T]) -> T | None:
+        """What some work with the journal gives; None where there is to be none. A damaged file is set aside first."""
+        with self._lock:
+            for last in (False, True):
+                path = file = None
+                try:
+                    path = path_of(settings().journal)
+                    file = identity(path) if path is not None else None
+                    store = self._open(path)
+                    if store is None:
+                        return None
+                    store.patience(self._patience_ms)
+                    done = work(store)
+                    self._patience_ms = _PATIENCE_MS
+                    return done
+                except NbaudioError:
+                    raise  # it is not about the journal
+                except Exception as error:
+                    trouble = trouble_of(error, path)
+                    if trouble.passing:
+                        self._patience_ms = _NO_PATIENCE_MS
+                    if not trouble.damaged or last or path is None or not self._set_aside(path, file, trouble):
+                        raise _Failed(trouble, path) from error
+        raise AssertionError  # the second attempt returns or raises
+
+    def _open(self, path: Path | None) -> Store | None:
+        if self._store is not None and not (self._store.path == path and self._store.is_there):
+            self.close()
+        if self._store is None and path is not None:
+            chosen = settings()
+            self._store = Store(path, ours=not chosen.journal.strip())
+            retain(self._store, days=chosen.journal_days, megabytes=chosen.journal_mb)
+        return self._store
+
+    def _set_aside(self, path: Path, file: tuple[int, int] | None, trouble: Trouble) -> bool:
+        """Give a damaged journal another name; says whether a new one can be begun."""
+        self.close()
+        try:
+            kept = set_aside(path, file)
+        except OSError:
+            return False
+        if kept is not None:
+            warn_once(trouble, path, f"It is kept as {kept}, and a new one is begun.")
+        return True
+
+    def _follow(self, store: Store, talk: Sequence[Turn], turns: tuple[Turn, ...]) -> None:
+        """Write what is other in a conversation than it was when it was last written."""
+        written = self._talks.get(talk)
+        before = written.turns if written is not None and written.store is store else ()
+        same = 0
+        for old, now in zip(before, turns, strict=False):
+            if old is not now:
+                break
+            same += 1
+        if same == len(before) == len(turns):
+            return
+        store.put_chat(*_chat(talk))
+        chat, *_ = _chat(talk)
+        stay = {turn.id for turn in turns[same:]}
+        moved = {id(turn) for turn in before[same:]}
+        for turn in before[same:]:
+            if turn.id not in stay:
+                store.remove(chat, turn)
+        for position in range(same, len(turns)):
+            turn = turns[position]
+            if id(turn) in moved:
+                store.place(chat, turn, position)
+            elif turn.id not in self._unwritten:
+                store.drop_pieces(self._put(store, talk, turn, position, "kept"))
+
+    def _put(self, store: Store, talk: Sequence[Turn], turn: Turn, position: int, state: str) -> int:
+        chat, *_ = _chat(talk)
+        number: int | None = None
+        known = self._numbers.get(turn.id)
+        if known is not None and known.turn() is turn and known.store is store:
+            # It stands there already, perhaps in another conversation: its sounds need not be read to be written.
+            number = store.copy_turn(chat, turn, position, state, known.number)
+        if number is None:
+            number = store.put_turn(chat, turn, position, state)
+        self._numbers[turn.id] = _Known(weakref.ref(turn), store, number)
+        return number
+
+    def know(self, turn: Turn, number: int) -> None:
+        """Take note of a turn that was read from the journal."""
+        if self._store is not None:
+            self._numbers[turn.id] = _Known(weakref.ref(turn), self._store, number)
+
+
+def _chat(talk: Sequence[Turn]) -> tuple[str, str, str, Mapping[str, Any]]:
+    """Id, name, notebook and options of a conversation."""
+    return getattr(talk, "id", ""), getattr(talk, "name", ""), notebook(), getattr(talk, "options", {})
+
+
+journal = Journal()
+"""The journal of this process."""
+atexit.register(journal.close)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=journal._begin)

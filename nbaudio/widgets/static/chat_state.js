@@ -1,0 +1,274 @@
+// A chat on this page: its turns, what arrives, and the microphone. It belongs to the widget's model; views show it and
+// ask it. What chat.js says of the kernel's messages is done here.
+
+import { ChatTurn } from "./chat_turn.js";
+import { Link } from "./link.js";
+import { Recording } from "./recording.js";
+
+/** @typedef {import("./chat_turn.js").Entry} Entry */
+/** @typedef {import("./two_way.js").Model} Model */
+/** @typedef {Model & {widget_manager?: {get_model?: (id: string) => Promise<Model>}}} ChatModel */
+
+/**
+ * An answer on its way.
+ * @typedef {object} Arrival
+ * @property {string} key
+ * @property {Entry} question
+ * @property {boolean} instead  of what stands behind its question
+ * @property {boolean} aloud
+ * @property {boolean} here  it was asked in the chat, not in a cell
+ * @property {string} source
+ */
+
+const SHOWN = ["busy", "trouble", "spent", "voice", "voices", "aloud", "more", "earlier"];
+const VIEWLESS_MS = 1000; // a cell that is moved takes its view away and gives another at once
+const MOST_EARLY = 200; // pieces of an answer of which the page has not been told yet
+
+/** Events: "change" (anything that is shown), "sent" (a question is on its way), "abandoned" (by kernel and page). */
+export class Chat extends EventTarget {
+  #link;
+  #model;
+  #closed = false;
+  #views = 0;
+  /** @type {Map<string, ChatTurn>} */
+  #known = new Map();
+  /** @type {[any, DataView[]][]} */
+  #early = [];
+  #due = false;
+  #typed = "";
+  /** Something was sent of which the kernel has not heard yet: it may be busy with a cell. */
+  waiting = false;
+
+  /** In order. @type {ChatTurn[]} */
+  turns = [];
+  /** What is typed and has not been sent. */
+  draft = "";
+  /** @type {Recording | undefined} once its model is here */
+  recording;
+  /** Why there is none. */
+  recorderTrouble = "";
+
+  /** @param {ChatModel} model */
+  constructor(model) {
+    super();
+    this.#model = model;
+    this.#link = new Link(model);
+    for (const name of ["turns", "arriving"]) this.#link.on(`change:${name}`, () => this.#soon());
+    this.#link.on("change:asked_times", () => ((this.waiting = false), this.#changed()));
+    this.#link.on("change:trouble", () => this.#giveBack());
+    for (const name of SHOWN) this.#link.on(`change:${name}`, () => this.#changed());
+    this.#link.on("msg:custom", (message, buffers) => this.#hear(message, buffers ?? []));
+    this.#link.addEventListener("severed", () => this.#changed());
+    void this.#listen();
+  }
+
+  /** A trait of the widget. @param {string} name */
+  get(name) {
+    return this.#link.get(name);
+  }
+
+  /** Nothing reaches the kernel any more. */
+  get severed() {
+    return this.#link.severed;
+  }
+
+  /** Something that was asked here is being answered, or will be. */
+  get busy() {
+    return !this.severed && (this.waiting || Boolean(this.get("busy")));
+  }
+
+  /** A cell asks. */
+  get elsewhere() {
+    return this.#arriving.some((arrival) => !arrival.here);
+  }
+
+  /** @returns {{words?: string, typed?: string, recorded_s?: number}} */
+  get trouble() {
+    return this.get("trouble") ?? {};
+  }
+
+  /** By which one can talk. @returns {"microphone" | "kernel" | undefined} */
+  get door() {
+    const door = this.severed ? undefined : this.recording?.openDoor;
+    if (door !== "file") return door;
+    return this.recording?.get("shut")?.kernel ? undefined : "kernel";
+  }
+
+  /** @param {string} text  sent; it comes back to the box if that fails */
+  say(text) {
+    if (!text.trim() || this.severed || this.busy) return;
+    this.draft = "";
+    this.#typed = text;
+    this.waiting = true;
+    this.#link.send({ kind: "say", text });
+    this.dispatchEvent(new Event("sent"));
+    this.#changed();
+  }
+
+  /** @param {"again" | "dismiss" | "stop" | "retry" | "undo" | "earlier"} kind */
+  ask(kind) {
+    if (kind === "stop") for (const turn of this.turns) if (turn.arriving) turn.player?.sound.stop();
+    if (kind === "again" && this.draft === this.trouble.typed) this.draft = "";
+    if (kind === "again" || kind === "retry") this.waiting = true;
+    this.#link.send({ kind });
+    if (kind === "again") this.dispatchEvent(new Event("sent"));
+    this.#changed();
+  }
+
+  /** @param {{voice?: string, aloud?: boolean}} chosen */
+  choose(chosen) {
+    this.#link.tell(chosen);
+    this.#changed();
+  }
+
+  /** The keyboard is here, or has gone. @param {boolean} inside */
+  focus(inside) {
+    this.#link.send({ kind: "focus", inside });
+  }
+
+  /** Begins to record, by whichever door is open. Call it from a click or a key. */
+  talk() {
+    if (this.door === "kernel") this.recording?.kernel("start");
+    else if (this.door) void this.recording?.start();
+  }
+
+  /** Ends the recording, which is sent. */
+  endTalk() {
+    void this.recording?.stop();
+  }
+
+  /** A view shows it. */
+  enter() {
+    this.#views++;
+    this.recording?.enter();
+    if (this.#views > 1) return;
+    this.#follow();
+    this.#link.send({ kind: "ready" });
+  }
+
+  /** A view has gone. An output that is cleared leaves neither sound nor microphone. */
+  leave() {
+    this.#views--;
+    this.recording?.leave();
+    setTimeout(() => this.#views === 0 && this.#rest(), VIEWLESS_MS);
+  }
+
+  /** The model has gone. */
+  close() {
+    this.#closed = true;
+    this.#forget();
+    this.recording?.close();
+    this.#link.close();
+  }
+
+  /** @returns {Arrival[]} */
+  get #arriving() {
+    return this.severed ? [] : (this.get("arriving") ?? []);
+  }
+
+  /** The recorder is a model of its own, without looks. */
+  async #listen() {
+    try {
+      const model = await this.#model.widget_manager?.get_model?.(this.get("recorder_id"));
+      if (!model) throw new Error("This front end gives a widget no other widgets.");
+      if (this.#closed) return;
+      this.recording = new Recording(model);
+      for (let views = this.#views; views > 0; views--) this.recording.enter();
+      this.recording.addEventListener("change", () => this.#changed());
+    } catch (error) {
+      this.recorderTrouble = `Nobody can talk here: ${error instanceof Error ? error.message : error}`;
+    }
+    this.#changed();
+  }
+
+  /** Once for all traits of one message. */
+  #soon() {
+    if (this.#due) return;
+    this.#due = true;
+    queueMicrotask(() => {
+      this.#due = false;
+      if (!this.#closed) this.#follow();
+    });
+  }
+
+  /** Brings the turns in line with the kernel's. Those that stay are the same objects: they may be sounding. */
+  #follow() {
+    if (!this.#views) return; // what nobody sees makes no sound either
+    const before = this.#known;
+    this.#known = new Map();
+    /** @type {ChatTurn[]} */
+    const shown = [];
+    const put = (/** @type {Entry} */ entry, /** @type {Arrival | undefined} */ arrival = undefined) => {
+      let turn = before.get(entry.key);
+      if (!turn) turn = new ChatTurn(entry, this.#line, arrival && { ...arrival, play: this.get("play") });
+      else if (!arrival) turn.update(entry);
+      before.delete(entry.key);
+      this.#known.set(entry.key, turn);
+      shown.push(turn);
+    };
+    /** @type {Entry[]} */
+    const entries = this.get("turns") ?? [];
+    const instead = this.#arriving.filter((one) => one.instead).map((one) => one.question.key);
+    const last = entries.findIndex(({ key }) => instead.includes(key));
+    for (const entry of last < 0 ? entries : entries.slice(0, last + 1)) put(entry);
+    for (const arrival of this.#arriving) {
+      if (!this.#known.has(arrival.question.key)) put(arrival.question);
+      put(coming(arrival), arrival);
+    }
+    this.turns = shown;
+    for (const turn of before.values()) turn.close();
+    const early = this.#early;
+    this.#early = [];
+    if (this.busy) for (const [message, buffers] of early) this.#hear(message, buffers);
+    this.#changed();
+  }
+
+  /** @returns {import("./chat_turn.js").Line} */
+  get #line() {
+    return {
+      prefix: String(this.get("key")),
+      need: (turn) => this.#link.send({ kind: "need", turn }),
+      stop: () => this.ask("stop"),
+    };
+  }
+
+  /**
+   * @param {any} message
+   * @param {DataView[]} buffers
+   */
+  #hear(message, buffers) {
+    const turn = this.#known.get(message.answer ?? message.turn);
+    if (turn && message.kind === "so far") turn.catchUp(message.words);
+    else if (turn) turn.hear(message, buffers);
+    else if (message.answer && this.#views && this.#early.length < MOST_EARLY) this.#early.push([message, buffers]);
+  }
+
+  /** What was typed and could not be sent is in the box again, where nothing else is by now. */
+  #giveBack() {
+    const { typed } = this.trouble;
+    if (typed && typed === this.#typed && !this.draft) this.draft = typed;
+  }
+
+  /** Nobody sees it: nothing sounds and nothing is held, until it is shown again. */
+  #rest() {
+    this.#forget();
+    if (this.severed) this.dispatchEvent(new Event("abandoned"));
+  }
+
+  #forget() {
+    for (const turn of this.#known.values()) turn.close();
+    this.#known.clear();
+    this.#early = [];
+    this.turns = [];
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+/** @param {Arrival} arrival  @returns {Entry} */
+function coming({ key }) {
+  const nothing = { words: "", notes: [], time_s: 0, broken: false, duration_s: 0, sample_rate: 24_000, file_name: "" };
+  return { key, role: "assistant", speaker: "Answer", ...nothing };
+}

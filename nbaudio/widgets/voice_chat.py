@@ -1,0 +1,362 @@
+"""VoiceChat: a conversation with the person at the page, by hold-to-talk or by typing.
+
+The messages between this side and ``static/chat.js``; sound is mono PCM16, little endian, unless said otherwise.
+
+    kernel -> browser   {kind: "piece", answer, index, frames_before, words, phrases?} + [PCM16]    as to a `Player`
+                        {kind: "whole", answer, frames}    all pieces of the answer have been sent
+                        {kind: "so far", answer, words}    to "ready": what of an arriving answer a new page has missed
+                        {kind: "sound", turn, mime, frames, phrases} + [bytes]    to "need"
+    browser -> kernel   {kind: "ready"}                    there is a page
+                        {kind: "say", text}    {kind: "again"}    {kind: "dismiss"}    of a request that failed
+                        {kind: "stop"}    {kind: "retry"}    {kind: "undo"}    {kind: "earlier"}    as the buttons say
+                        {kind: "need", turn}               the page lacks the sound of a turn
+                        {kind: "focus", inside}            the keyboard is in the chat, or has left it
+
+Everything else is a trait; all that the kernel sets are set on one thread, five times a second at most. What is
+recorded comes by the `Recorder` whose model `recorder_id` names, and which has no looks of its own here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import anywidget
+from traitlets import Bool, Dict, Enum, Int, List, Unicode, default
+
+from nbaudio import errors
+from nbaudio.clip import Clip
+from nbaudio.conversation.chats import chat as chat_of
+from nbaudio.conversation.talk import Conversation
+from nbaudio.conversation.turnlist import Part, TurnList
+from nbaudio.settings import settings
+from nbaudio.turns import Turn
+from nbaudio.widgets.asking import Asking
+from nbaudio.widgets.chat_arrivals import Arrivals
+from nbaudio.widgets.chat_output import ChatOutput
+from nbaudio.widgets.chat_turns import Tally, entry_of, key_of
+from nbaudio.widgets.lately import Lately
+from nbaudio.widgets.modules import module_text, style_text
+from nbaudio.widgets.player import for_page
+from nbaudio.widgets.recorder import Recorder
+from nbaudio.wire.answers import AudioDelta, TextDelta
+
+__all__ = ["VOICES", "VoiceChat"]
+
+VOICES = (
+    *("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable"),
+    *("marin", "nova", "onyx", "sage", "shimmer", "verse"),
+)
+"""The voices that OpenAI's models have by name, and the offline engine too."""
+
+_WINDOW = 20  # turns that are shown at first, and that "Earlier" adds
+_LONGEST_WINDOW = 200
+_PAUSE_S = 0.2  # with the 25 messages a second that pieces may take, 30 in all
+
+
+@dataclass(eq=False)
+class _Asked:
+    """What was asked: parts to say, or the last question once more; `kept` says that it is in the conversation."""
+
+    parts: tuple[Part, ...] = ()
+    kept: bool = False
+
+    @property
+    def typed(self) -> str:
+        """The words of it."""
+        return "\n\n".join(part for part in self.parts if isinstance(part, str))
+
+
+class VoiceChat(anywidget.AnyWidget):
+    """A chat in the notebook: hold to talk, or type; answers are heard and read while they come.
+
+    It and the conversation are one: a turn that a cell adds shows up here, and what is said here is in the
+    conversation. It keeps no cell waiting: requests run beside the cells.
+
+    Parameters
+    ----------
+    chat : Conversation, optional
+        By default the notebook's own, which its cells share.
+    aloud : bool
+        Whether answers are spoken.
+    voice : str, optional
+        By default the conversation's, else the settings'.
+
+    Attributes
+    ----------
+    chat : Conversation
+    recorder : Recorder
+        What listens.
+    aloud : bool
+    voice : str
+        These two go both ways: what the person chooses is seen here with `observe`.
+    busy : bool
+        Whether something that was asked here is being answered.
+    trouble : dict
+        Why the last request failed, in plain words (``"words"``); empty if it did not.
+
+    Examples
+    --------
+    >>> widget = VoiceChat(Conversation(voice="ash"))
+    >>> widget.voice, widget.aloud, widget.busy
+    ('ash', True, False)
+    >>> widget.close()
+    """
+
+    key = Unicode().tag(sync=True)
+    recorder_id = Unicode().tag(sync=True)
+    turns: Any = List().tag(sync=True)
+    earlier = Int(0).tag(sync=True)
+    more = Bool(False).tag(sync=True)
+    arriving: Any = List().tag(sync=True)
+    busy = Bool(False).tag(sync=True)
+    asked_times = Int(0).tag(sync=True)
+    trouble: Any = Dict().tag(sync=True)
+    spent = Unicode().tag(sync=True)
+    voices: Any = List(Unicode(), list(VOICES)).tag(sync=True)
+    voice = Unicode("alloy").tag(sync=True)
+    aloud = Bool(True).tag(sync=True)
+    play = Enum(["queue", "auto", "click"], "queue").tag(sync=True)
+    _esm = Unicode().tag(sync=True)
+    _css = Unicode().tag(sync=True)
+
+    def __init__(self, chat: Conversation | None = None, *, aloud: bool = True, voice: str = "", **traits: Any) -> None:
+        self._opened = False  # `__del__` closes what was never made, too
+        self.chat = chat if chat is not None else chat_of()
+        # The chat shows it, and holding its button is what begins and ends a recording.
+        self.recorder = Recorder(silence_s=0.0, max_s=600.0, _esm="export default {};", _css="")
+        self._window = _WINDOW
+        self._asked: _Asked | None = None  # the last
+        self._running: _Asked | None = None
+        self._failed: tuple[_Asked, dict[str, Any]] | None = None
+        self._busy = False
+        self._count = 0
+        self._tally = Tally()
+        self._needed: deque[str] = deque()
+        self._changed = threading.Event()
+        self._asking = Asking()
+        self._arrivals = Arrivals(self.chat, self._asking, self.send)
+        self._output = ChatOutput(self)
+        super().__init__(
+            key=uuid.uuid4().hex,
+            recorder_id=self.recorder.model_id,
+            aloud=aloud,
+            voice=voice or str(self.chat.options.get("voice") or settings().voice),
+            play=settings().play,
+            **{**self._shown(), **traits},
+        )
+        self._lately = Lately(self._do_next, _PAUSE_S)
+        self._opened = True
+        # Watched, for what comes; and told of every change, for an answer that was asked for before this was here.
+        self._leave = (self.chat.watch(self), self.chat.on_change(self._show))
+        self.recorder.on_clip(self.say)
+        self.on_msg(self._hear)
+
+    @default("_esm")
+    def _default_esm(self) -> str:
+        return module_text("chat.js")
+
+    @default("_css")
+    def _default_css(self) -> str:
+        return "\n".join(style_text(name) for name in ("player.css", "recorder.css", "chat.css"))
+
+    # -- what the buttons do ------------------------------------------------------------------------------
+
+    def say(self, *parts: Part) -> None:
+        """Say something, as a person at the page does. It does not wait: see `busy`, and the conversation itself.
+
+        An answer that is still coming to something said here ends; what had come of it is kept.
+
+        Parameters
+        ----------
+        parts : str, Clip, path, bytes, Turn
+            As in `Conversation.say`.
+        """
+        self._begin(_Asked(parts))
+
+    def retry(self) -> None:
+        """Ask the last question once more, in the voice that is chosen now. It does not wait."""
+        self._begin(_Asked())
+
+    def again(self) -> None:
+        """Ask once more what failed. It does not wait."""
+        if self._failed is not None:
+            self._begin(self._failed[0])
+
+    def stop(self) -> None:
+        """End the answer that is coming; what had come of it is kept."""
+        self._asking.stop()
+
+    def undo(self) -> None:
+        """Take the last question and its answer back; where there is none, nothing happens."""
+        if any(turn.role == "user" for turn in self.chat):
+            self.chat.undo()
+
+    def close(self) -> None:
+        """Free everything; the conversation is as it was, and what had come of an answer is kept."""
+        if self._opened:
+            self._opened = False
+            for leave in self._leave:
+                leave()
+            self._asking.stop()
+            self._lately.close()
+            self._arrivals.close()
+            self._output.close()
+        if hasattr(self, "recorder"):
+            self.recorder.close()
+        super().close()
+
+    # -- asking -------------------------------------------------------------------------------------------
+
+    def _begin(self, asked: _Asked) -> None:
+        self._asked, self._failed, self._busy = asked, None, True
+        self._count += 1
+        options = {"aloud": self.aloud, "voice": self.voice, "stream": True}
+        self._asking.begin(lambda: self._ask(asked, options), lambda error: self._over(asked, error))
+        self._show()
+
+    async def _ask(self, asked: _Asked, options: dict[str, Any]) -> None:
+        self._running, asked.kept = asked, False
+        if asked.parts:
+            await self.chat.asay(*asked.parts, **options)
+        else:
+            await self.chat.aretry(**options)
+
+    def _over(self, asked: _Asked, error: BaseException | None) -> None:
+        if self._asked is asked:  # else another question has taken its place, and speaks for itself
+            self._busy = False
+        if error is not None and not (asked.kept and isinstance(error, asyncio.CancelledError)):
+            again = _Asked() if asked.kept else asked  # what is in the conversation is asked again, not said twice
+            recorded_s = sum(part.duration_s for part in again.parts if isinstance(part, Clip))
+            self._failed = (again, {"words": _told(error), "typed": again.typed, "recorded_s": recorded_s})
+            self._failed[1]["number"] = self._count  # the same trouble once more is another
+        self._show()
+
+    # -- what happens in the conversation: a Watcher ------------------------------------------------------
+
+    def asked(self, talk: TurnList, question: Turn) -> None:
+        """A question is about to be sent, from here or from a cell."""
+        if talk is self.chat and self._opened:
+            self._arrivals.begin(question, aloud=self.aloud)
+            self._show()
+
+    def came(self, question: Turn, event: TextDelta | AudioDelta) -> None:
+        """A piece of its answer has come."""
+        self._arrivals.add(question, event)
+
+    def kept(self, talk: TurnList, question: Turn, turns: Sequence[Turn]) -> None:
+        """The question is over."""
+        if talk is self.chat:
+            if self._running is not None and self._asking.is_here():
+                self._running.kept = bool(turns)
+            self._arrivals.end(question, turns)
+            self._show()
+
+    def edited(self, talk: TurnList) -> None:
+        """Turns were changed, moved or taken away: `on_change` has told so."""
+
+    # -- the page -----------------------------------------------------------------------------------------
+
+    def _show(self) -> None:
+        self._changed.set()
+        if self._opened:
+            self._lately.soon()
+
+    def _do_next(self) -> float | None:
+        """One thing of what is to be sent; in how many seconds there is another."""
+        if self._changed.is_set():
+            self._changed.clear()
+            shown = self._shown()
+            with self.hold_sync():
+                for name, value in shown.items():
+                    self.set_trait(name, value)
+            self._output.changed()
+        elif self._needed:
+            self._give(self._needed.popleft())
+        else:
+            return self._output.renew(time.monotonic())
+        return 0.0
+
+    def _shown(self) -> dict[str, Any]:
+        turns = list(self.chat)
+        state: dict[str, Any] = {"busy": self._busy, "asked_times": self._count}
+        state["trouble"] = self._failed[1] if self._failed else {}
+        if self._arrivals.settling(turns):  # an answer is in the conversation already, and will be told of at once
+            return state
+        first = max(0, len(turns) - self._window)
+        entries = []
+        for turn in turns[first:]:
+            heard_as = self._arrivals.heard_as(turn)
+            entries.append(entry_of(turn, heard_as))
+            if heard_as:  # its sound is there already, and so are the times of its words
+                entries[-1]["phrases"] = _phrases(turn)
+        return {
+            **state,
+            "turns": entries,
+            "earlier": first,
+            "more": first > 0 and self._window < _LONGEST_WINDOW,
+            "arriving": self._arrivals.entries(turns),
+            "spent": self._tally.words(turns),
+        }
+
+    def _hear(self, _: Any, content: Any, __: list[Any]) -> None:
+        kind = content.get("kind") if isinstance(content, dict) else None
+        if kind == "say" and isinstance(content.get("text"), str) and content["text"].strip():
+            self.say(content["text"])
+        elif kind == "need":
+            if len(self._needed) < _LONGEST_WINDOW:
+                self._needed.append(str(content.get("turn")))
+            self._lately.soon()
+        elif kind == "earlier":
+            self._window = min(self._window + _WINDOW, _LONGEST_WINDOW)
+            self._show()
+        elif kind == "dismiss":
+            self._failed = None
+            self._show()
+        elif kind == "ready":
+            self._arrivals.repeat()
+        elif kind == "focus":
+            self._output.keyboard_inside = bool(content.get("inside"))
+            self._lately.soon()
+        elif kind in ("stop", "retry", "again", "undo"):
+            getattr(self, kind)()
+
+    def _give(self, key: str) -> None:
+        """Send the sound of a turn that the page lacks."""
+        known = (key_of, self._arrivals.heard_as)
+        turn = next((turn for turn in self._within_reach() if any(name(turn) == key for name in known)), None)
+        clip = turn.clip if turn is not None else None
+        if turn is not None and clip is not None:
+            data, mime = for_page(clip)
+            message = {"kind": "sound", "turn": key, "mime": mime, "frames": clip.frames, "phrases": _phrases(turn)}
+            self.send(message, [data])
+
+    def _within_reach(self) -> list[Turn]:
+        return [*self.chat[-_LONGEST_WINDOW:], *self._arrivals.questions()]
+
+    # -- showing ------------------------------------------------------------------------------------------
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self._output.bundle(), {}
+
+    def _ipython_display_(self) -> None:
+        self._output.display()
+
+
+def _phrases(turn: Turn) -> list[list[Any]]:
+    return [[phrase.text, phrase.start_s, phrase.end_s] for phrase in turn.captions]
+
+
+def _told(error: BaseException) -> str:
+    """What went wrong and what to do, in words for a person."""
+    if isinstance(error, asyncio.CancelledError):
+        return "Stopped before an answer came."
+    if isinstance(error, (errors.NbaudioError, errors.Interrupted)):
+        return errors.mask(f"{error.cause} {error.next_step}".strip())
+    return errors.mask(f"{type(error).__name__}: {error}")

@@ -1,0 +1,67 @@
+"""A process that talks and can be killed: it imports all there is to import, and forks talkers as it is told to.
+
+Reads lines ``{"count": 3, "name": "a"}``; writes for each, as JSON, the process id of the talker. A talker asks so many
+questions with a sound, and writes what it has in hand as soon as it has it: what it has asked, each piece, each answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+import random
+import signal
+import sys
+
+import nbaudio as nba
+from nbaudio.journal.watcher import journal
+
+
+def say(**told: object) -> None:
+    os.write(1, (json.dumps(told) + "\n").encode())
+
+
+def talk(name: str, count: int) -> None:
+    chat = nba.Conversation(name=name)
+    say(begun=name)
+    for number in range(count):
+        clip = nba.Clip.from_pcm16(random.Random(f"{name} {number}").randbytes(4800))
+        question = f"question {name} {number}"
+        pieces = 0
+        for event in chat.stream(question, clip):
+            if isinstance(event, nba.Finished):
+                digest = hashlib.sha256(event.reply.clip.as_kept()[0]).hexdigest()
+                say(answered=question, text=event.reply.text, sound=digest)
+            else:
+                pieces += 1
+                say(piece=pieces, of=question)
+    say(ended=name)
+
+
+def main() -> None:
+    if "open" in sys.argv:
+        journal.read(lambda store: None)  # those that are forked must leave this connection alone
+    nba.NbAudio.instance()
+    for module in ("anyio._backends._asyncio", "httpcore._async.http11", "httpx", "sqlite3", "ssl"):
+        importlib.import_module(module)  # by now, and not by each talker again
+    nba.Finished(nba.Reply(clips=(nba.Clip.from_pcm16(bytes(480)),))).reply.clip.as_kept()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+    say(ready=True)
+    for line in sys.stdin:
+        wanted = json.loads(line)
+        if "echo" in wanted:
+            say(echo=True)
+            continue
+        child = os.fork()
+        if not child:
+            try:
+                talk(wanted["name"], wanted["count"])
+            except BaseException as error:
+                say(failed=repr(error))
+            os._exit(0)
+        say(process=child)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""kill -9 at any moment loses nothing that was handed over, and two kernels write at once without harm."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai_server import OpenAIServer, serve
+
+from nbaudio.journal import reading
+from nbaudio.journal.loading import chat_turns
+from nbaudio.journal.store import Store
+from nbaudio.turns import Reply
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the talker forks")
+
+KILLS = 200
+LONGEST_S = 0.12  # within which a talker begins, or within which it gets a few answers
+
+
+class Talkers:
+    """The process that forks talkers, and what they say."""
+
+    def __init__(self, server: OpenAIServer, journal: Path, *arguments: str) -> None:
+        self.server, self.journal = server, journal
+        environment = {
+            **os.environ,
+            "OPENAI_BASE_URL": server.base_url,
+            "OPENAI_API_KEY": server.api_key,
+            "NBAUDIO_DIALECT": "openai",
+            "NBAUDIO_JOURNAL": str(journal),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).parent / "talker.py"), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        self.said: list[dict[str, Any]] = []
+        self._unheard: list[dict[str, Any]] = []
+        assert self.hear("ready")
+
+    def say(self, **told: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(told) + "\n")
+        self._process.stdin.flush()
+
+    def start(self, name: str, count: int) -> int:
+        self.say(name=name, count=count)
+        return int(self.hear("process")["process"])
+
+    def hear(self, kind: str) -> dict[str, Any]:
+        """The next of a kind; of those who talk at once nobody knows who is heard first."""
+        assert self._process.stdout is not None
+        for known in self._unheard:
+            if kind in known:
+                self._unheard.remove(known)
+                return known
+        for line in self._process.stdout:
+            heard: dict[str, Any] = json.loads(line)
+            self.said.append(heard)
+            assert "failed" not in heard, heard
+            if kind in heard:
+                return heard
+            if "of" not in heard and "answered" not in heard:
+                self._unheard.append(heard)
+        raise AssertionError(f"it ended before it said {kind}")
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.fixture
+def loopback() -> Iterator[OpenAIServer]:
+    with serve() as server:
+        server.duration_s = 0.5
+        server.words = lambda body: f"This is the answer to {_words(body['messages'][-1])}."
+        yield server
+
+
+def _words(message: dict[str, Any]) -> str:
+    return str(next(part["text"] for part in message["content"] if part["type"] == "text"))
+
+
+def _sound(message: dict[str, Any]) -> bytes:
+    (data,) = [part["input_audio"]["data"] for part in message["content"] if part["type"] == "input_audio"]
+    return base64.b64decode(data)
+
+
+class Opened:
+    """The journal as it is found by somebody who opens it now."""
+
+    def __init__(self, path: Path) -> None:
+        self.store = Store(path)
+        assert self.store.connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+    def question(self, words: str) -> tuple[int, str, str]:
+        found = self.store.connection.execute("SELECT number, state, chat FROM turn WHERE words = ?", (words,))
+        (row,) = found.fetchall()
+        return row
+
+    def sounds(self, number: int) -> list[bytes]:
+        rows = self.store.connection.execute(
+            "SELECT data FROM sound JOIN turn_sound USING (digest) WHERE turn = ?", (number,)
+        )
+        return [data for (data,) in rows]
+
+
+def test_killed_at_random_points_it_loses_at_most_the_piece_in_flight(loopback: OpenAIServer, tmp_path: Path) -> None:
+    path, dice = tmp_path / "journal.sqlite3", random.Random(4)
+    talkers = Talkers(loopback, path)
+    broke_off = answered = 0
+    try:
+        for kill in range(KILLS):
+            requests_before, said_before = len(loopback.requests), len(talkers.said)
+            process = talkers.start(str(kill), 1000)
+            talkers.hear("begun" if kill % 4 == 0 else "piece")
+            time.sleep(dice.uniform(0, LONGEST_S))
+            os.kill(process, signal.SIGKILL)
+            _wait_until_gone(process)
+            talkers.say(echo=True)
+            talkers.hear("echo")  # what the dead one has said comes before it
+            opened = Opened(path) if path.exists() else None
+            said = talkers.said[said_before:]
+            chats = set()
+            for request in loopback.requests[requests_before:]:
+                message = request.body["messages"][-1]
+                assert opened is not None
+                number, state, chat = opened.question(_words(message))
+                chats.add(chat)
+                assert opened.sounds(number) == [_sound(message)]
+                heard = [one["piece"] for one in said if one.get("of") == _words(message)]
+                finished = [one for one in said if one.get("answered") == _words(message)]
+                if finished:
+                    answered += 1
+                    assert state == "kept"
+                    _check_answer(opened, chat, finished[0])
+                elif state == "asked":
+                    pieces = list(reading.pieces_of(opened.store, number))
+                    assert len(pieces) >= len(heard)
+                    broke_off += bool(pieces)
+                    words = b"".join(data for rate, data in pieces if not rate).decode()
+                    assert f"This is the answer to {_words(message)}.".startswith(words)
+                    _check_restored(opened, chat, pieces)
+            assert len(chats) <= 1
+            if opened is not None:
+                opened.store.close()
+    finally:
+        talkers.close()
+    print(f"{KILLS} kills: {answered} answers whole, {broke_off} broken off in the middle")  # noqa: T201
+    assert answered > KILLS // 4
+    assert broke_off > KILLS // 20
+
+
+def _check_answer(opened: Opened, chat: str, finished: dict[str, Any]) -> None:
+    rows = opened.store.connection.execute(
+        "SELECT number FROM turn WHERE chat = ? AND words = ? AND state = 'kept'", (chat, finished["text"])
+    ).fetchall()
+    assert [[hashlib.sha256(data).hexdigest() for data in opened.sounds(number)] for (number,) in rows] == [
+        [finished["sound"]]
+    ]
+
+
+def _check_restored(opened: Opened, chat: str, pieces: list[tuple[int, bytes]]) -> None:
+    turns = chat_turns(opened.store, chat)
+    if not pieces:
+        assert turns[-1].role == "user"
+        return
+    last = turns[-1]
+    assert isinstance(last, Reply)
+    assert last.partial
+    sound = b"".join(data for rate, data in pieces if rate)
+    assert (last.clip.encode("pcm16") if last.clip else b"") == sound
+    assert last.text == b"".join(data for rate, data in pieces if not rate).decode()
+    assert [turn.role for turn in turns] == ["user", "assistant"] * (len(turns) // 2)
+
+
+def _wait_until_gone(process: int) -> None:
+    ends = time.monotonic() + 10
+    while time.monotonic() < ends:
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.001)
+    raise AssertionError(f"{process} is still there")
+
+
+@pytest.mark.parametrize("arguments", [(), ("open",)], ids=["that open it at once", "that are forks of one"])
+def test_kernels_write_at_once(arguments: tuple[str, ...], loopback: OpenAIServer, tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite3"
+    loopback.duration_s = 0.2
+    talkers = Talkers(loopback, path, *arguments)
+    try:
+        for name in "abc":
+            talkers.start(name, 12)
+        for _ in "abc":
+            talkers.hear("ended")
+    finally:
+        talkers.close()
+    opened = Opened(path)
+    finished = [one for one in talkers.said if "answered" in one]
+    assert len(finished) == 36
+    for one in finished:
+        number, state, chat = opened.question(one["answered"])
+        assert state == "kept"
+        assert len(opened.sounds(number)) == 1
+        _check_answer(opened, chat, one)
+    assert {row.name: row.turns for row in reading.all_chats(opened.store, 9)} == {"a": 24, "b": 24, "c": 24}
+    opened.store.close()

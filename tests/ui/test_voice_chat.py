@@ -1,0 +1,245 @@
+"""The chat in JupyterLab, with a real kernel, a real microphone's stand-in, and a server that answers as OpenAI's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import soundfile
+from kernel_versions import VERSIONS, kernel_spec
+from nodejs import install
+from openai_server import Gate, OpenAIServer, serve
+from playwright.sync_api import Browser, Locator, expect
+from signals import voice
+
+from .notebook_page import NotebookPage
+from .recorder_page import browser_with
+from .server import JupyterServer
+
+_ROOT = Path(__file__).parents[2]
+_JAVASCRIPT = _ROOT / "tests" / "widgets" / "js"
+_SETUP = """
+import os, sys
+sys.path.insert(0, {root!r})
+os.environ.update({environment!r})
+import nbaudio as nba
+chat = nba.Conversation(voice="ash")
+"""
+_CHAT = "[...globalThis.nbaudio?.chats?.values() ?? []].at(-1)"
+
+
+class ChatInLab:
+    """A notebook whose second cell shows a chat."""
+
+    def __init__(self, page: NotebookPage, path: Path, openai: OpenAIServer) -> None:
+        self.lab, self.path, self.openai = page, path, openai
+        self.page = page.page
+        assert page.run_all(), page.errors()
+        expect(self.view).to_be_visible()
+        self.until("chat.recording")
+
+    @property
+    def view(self) -> Locator:
+        return self.page.locator(".nbaudio-chat")
+
+    def button(self, name: str) -> Locator:
+        return self.view.get_by_role("button", name=name, exact=True)
+
+    @property
+    def turns(self) -> Locator:
+        return self.view.get_by_role("article")
+
+    @property
+    def text(self) -> Locator:
+        return self.view.get_by_role("textbox", name="Your words")
+
+    def say(self, words: str) -> None:
+        self.text.fill(words)
+        self.text.press("Enter")
+
+    def until(self, condition: str) -> None:
+        """Wait until this is so of the page's `chat` and `sounds`, and of how many `contexts` are open."""
+        sounds = "sounds = [...globalThis.nbaudio?.players?.values() ?? []]"
+        known = f"const chat = {_CHAT}, {sounds}, contexts = globalThis.nbaudio?.contexts?.size ?? 0;"
+        self.page.wait_for_function(f"() => {{ {known} return {condition}; }}", timeout=30_000)
+
+    def until_idle(self) -> None:
+        self.until("!chat.busy && !chat.draft && chat.turns.length && chat.turns.every(turn => !turn.arriving)")
+
+
+@pytest.fixture(scope="module")
+def listening(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser whose microphone hears something like a voice."""
+    path = tmp_path_factory.mktemp("voice") / "voice.wav"
+    soundfile.write(path, voice(duration_s=20)[:, 0], 24_000)
+    running = browser_with(browser, path)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def talk(listening: Browser, server: JupyterServer, request: pytest.FixtureRequest) -> Iterator[ChatInLab]:
+    with serve() as openai:
+        environment = {
+            "NBAUDIO_BACKEND": "auto",
+            "NBAUDIO_DIALECT": "openai",
+            "OPENAI_BASE_URL": openai.base_url,
+            "OPENAI_API_KEY": openai.api_key,
+        }
+        name = f"{request.node.originalname}.ipynb"
+        setup = _SETUP.format(environment=environment, root=str(_ROOT))
+        kernel = kernel_spec(request.param) if hasattr(request, "param") else "python3"
+        path = server.write_notebook(name, setup, "nba.VoiceChat(chat)", kernel=kernel)
+        page = NotebookPage(listening.new_context(permissions=["microphone"]).new_page(), server, name)
+        yield ChatInLab(page, path, openai)
+        openai.release()
+        page.close()
+
+
+def test_typed_and_heard_asked_again_and_taken_back(talk: ChatInLab) -> None:
+    talk.openai.duration_s = 3.0
+    talk.openai.gate = Gate(pieces=20)  # 0.67 s
+    talk.say("Is it a good dog?")
+    talk.until("sounds.some(sound => sound.position_s > 0.1)")  # it is heard before it is whole
+    talk.until("chat.turns.at(-1).arriving")
+    talk.openai.gate.open()
+    talk.until_idle()
+    expect(talk.turns.nth(0)).to_contain_text("Is it a good dog?")
+    expect(talk.turns.nth(1)).to_contain_text(talk.openai.words)
+    expect(talk.view).to_contain_text("tokens in")
+    assert talk.lab.execute("[turn.role for turn in chat]") == "['user', 'assistant']"
+
+    talk.view.get_by_label("Voice", exact=True).select_option("verse")
+    talk.button("Ask again").click()
+    talk.openai.wait_for_request(2)
+    talk.until_idle()
+    expect(talk.turns.nth(1)).to_contain_text("verse")
+    assert [one.body["audio"]["voice"] for one in talk.openai.requests] == ["ash", "verse"]
+    assert talk.lab.execute("len(chat)") == "2"
+
+    talk.button("Undo").click()
+    expect(talk.turns).to_have_count(0)
+    assert talk.lab.execute("len(chat)") == "0"
+
+
+def test_stopped_in_the_middle(talk: ChatInLab) -> None:
+    talk.openai.duration_s = 5.0
+    talk.openai.gate = Gate(pieces=20)
+    talk.say("Tell me a story.")
+    talk.until("sounds.some(sound => sound.playing)")
+    talk.view.locator(".nbaudio-chat-say").get_by_role("button", name="Stop").click()
+    talk.until("!sounds.some(sound => sound.playing)")
+    talk.until_idle()
+    assert talk.lab.execute("chat[-1].partial, 0.1 < chat[-1].clip.duration_s < 2") == "(True, True)"
+    talk.openai.gate.open()
+
+
+def test_hold_to_talk(talk: ChatInLab) -> None:
+    talk.button("Hold to talk").hover()
+    talk.page.mouse.down()
+    talk.until("chat.recording.get('elapsed_s') >= 1")
+    talk.page.mouse.up()
+    talk.openai.wait_for_request()
+    talk.until("chat.turns.length === 2")
+    talk.until_idle()
+    (part,) = talk.openai.requests[0].body["messages"][0]["content"]
+    assert part["type"] == "input_audio"
+    assert talk.lab.execute("1 <= chat[0].clip.duration_s < 3, chat[0].clip.level_dbfs > -40") == "(True, True)"
+    talk.until("contexts <= 1")  # the player's, not the microphone's
+
+
+@pytest.mark.parametrize("talk", VERSIONS, indirect=True)
+def test_a_turn_of_a_cell_shows_up_and_cells_run_while_it_talks(talk: ChatInLab) -> None:
+    talk.lab.execute("chat.say('Hello from a cell.')")
+    expect(talk.turns).to_have_count(2)
+    expect(talk.turns.nth(0)).to_contain_text("Hello from a cell.")
+
+    talk.openai.gate = Gate(pieces=5)
+    talk.say("Hello from the chat.")
+    talk.until("chat.turns.at(-1).arriving && chat.turns.at(-1).player?.sound.duration_s > 0.1")
+    assert talk.lab.execute("6 * 7") == "42"
+    go = talk.path.parent / "go"
+    go.unlink(missing_ok=True)  # of another version's turn
+    # Also while a cell keeps the kernel from hearing anything, what comes goes on coming.
+    talk.page.evaluate("""() => {
+        const code = "import pathlib, time\\nwhile not pathlib.Path('go').exists(): time.sleep(0.05)";
+        window.blocked = panel.sessionContext.session.kernel.requestExecute({code}).done;
+    }""")
+    talk.openai.gate.open()
+    try:
+        talk.until_idle()
+        expect(talk.turns).to_have_count(4)
+        talk.say("Hello once more.")  # it may have to wait for the cell, and says so until then
+    finally:
+        go.touch()
+        talk.page.evaluate("() => blocked")
+    expect(talk.turns).to_have_count(6)
+    talk.until_idle()
+    assert talk.lab.execute("len(chat)") == "6"
+
+
+def test_what_failed_is_told_and_sent_again(talk: ChatInLab) -> None:
+    talk.openai.fail_next("quota")
+    talk.say("Hello")
+    expect(talk.view.get_by_role("alert")).to_contain_text("Your words are kept.")
+    expect(talk.text).to_have_value("Hello")
+    talk.button("Try again").click()
+    expect(talk.turns).to_have_count(2)
+    talk.until_idle()
+
+
+def test_what_is_saved_is_the_conversation_and_no_widget(talk: ChatInLab) -> None:
+    talk.say("Hello")
+    expect(talk.turns).to_have_count(2)
+    talk.until_idle()
+    saved = "() => panel.content.model.toJSON().cells[1].outputs"
+    # The keyboard is in the chat: nothing takes it away.
+    expect(talk.text).to_be_focused()
+    talk.page.evaluate("() => document.activeElement.blur()")
+    talk.page.wait_for_function(f"text => JSON.stringify(({saved})()).includes(text)", arg=talk.openai.words)
+    expect(talk.turns).to_have_count(2)  # the living chat is in the place of the new output too
+    expect(talk.view).to_have_count(1)
+    talk.lab.save()
+    (output,) = json.loads(talk.path.read_text())["cells"][1]["outputs"]
+    assert set(output["data"]) == {"text/plain", "text/html", "text/markdown"}
+    assert "<audio" in "".join(output["data"]["text/html"])
+    assert "widgets" not in json.loads(talk.path.read_text())["metadata"]
+
+
+def test_run_again_cleared_and_restarted_it_leaves_nothing(talk: ChatInLab) -> None:
+    talk.openai.duration_s = 20.0
+    talk.say("Hello")
+    talk.until("sounds.some(sound => sound.playing)")
+    assert talk.lab.run_cell(1)
+    talk.until("globalThis.nbaudio.chats.size === 1 && chat.turns.length === 2")
+    talk.until("!sounds.some(sound => sound.playing)")  # the sound went with the chat that it was asked in
+    talk.until("contexts === 0")
+    expect(talk.view).to_have_count(1)
+
+    talk.button("Hold to talk").hover()
+    talk.page.mouse.down()
+    talk.until("chat.recording.get('elapsed_s') >= 0.3")
+    talk.until("contexts === 1")
+    talk.page.evaluate("() => panel.sessionContext.session.kernel.restart()")
+    talk.until("contexts === 0")
+    talk.page.mouse.up()
+    expect(talk.view.locator(".nbaudio-chat-status")).to_contain_text("The kernel has gone")
+    talk.page.evaluate("() => jupyterapp.commands.execute('editmenu:clear-all')")
+    talk.page.wait_for_function("() => nbaudio.chats.size === 0 && nbaudio.players.size === 0")
+
+
+def test_axe_finds_nothing_in_jupyterlab_light_and_dark(talk: ChatInLab) -> None:
+    install(_JAVASCRIPT)
+    talk.say("Hello")
+    expect(talk.turns).to_have_count(2)
+    talk.until_idle()
+    talk.until("!sounds.some(sound => sound.playing)")
+    talk.page.evaluate((_JAVASCRIPT / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
+    options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+    for theme in ("JupyterLab Light", "JupyterLab Dark"):
+        talk.lab.change_theme(theme)
+        found = talk.page.evaluate("options => axe.run('.nbaudio-chat', options)", options)
+        assert "color-contrast" in {rule["id"] for rule in found["passes"]}
+        assert [(rule["id"], node["html"]) for rule in found["violations"] for node in rule["nodes"]] == []
