@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,9 @@ from sybil.parsers.rest import DocTestParser
 
 # IPython warns when another virtual environment is active than the one it runs in, and warnings are errors here.
 os.environ.pop("VIRTUAL_ENV", None)
+# A shell gives what it runs in the background no SIGINT, and then neither tests nor the kernels they start can be
+# interrupted.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _KEPT = ("NBAUDIO_WEIGHTS", "NBAUDIO_WEIGHTS_SOURCES")  # where the weights lie is a matter of the machine
 
