@@ -35,8 +35,8 @@ def report(last, bundle):
 OURS = """
 os.environ.update(OPENAI_BASE_URL=base_url, OPENAI_API_KEY=key)
 import nbaudio as nba
-from nbaudio.magics.live import LiveAnswer
-live = LiveAnswer(None)
+from nbaudio.magics.live import WordsAnswer
+live = WordsAnswer()
 for event in nba.Conversation().stream("Hello"):
     if isinstance(event, nba.Finished):
         live.finish(event.reply)
@@ -90,7 +90,7 @@ def run(script: str, server: OpenAIServer) -> list[float]:
     finally:
         stop.set()
         pacer.join()
-    found: list[float] = json.loads(done.stdout)
+    found: list[float] = json.loads(done.stdout.splitlines()[-1])  # above it is what a terminal shows
     return found
 
 

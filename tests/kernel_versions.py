@@ -15,12 +15,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-__all__ = ["JUPYTER_PATH", "VERSIONS", "kernel_spec"]
+__all__ = ["JUPYTER_PATH", "PLACES", "VERSIONS", "kernel_spec"]
 
 _HERE = Path(__file__).parents[1] / "build" / "ipykernels"
 JUPYTER_PATH = _HERE / f"python{sys.version_info[0]}.{sys.version_info[1]}"  # a kernelspec names its Python
-VERSIONS = ("6.31.0", "7.3.0", "7.4.0")
+VERSIONS = ("6.31.0", "7.3.0", "7.4.0")[: 3 if sys.version_info >= (3, 11) else 2]  # 7.4 needs Python 3.11
 """One of each kind: what they do with a widget's messages while a cell runs differs (``nbaudio.widgets.waiting``)."""
+PLACES = [(VERSIONS[0], "main"), *((version, place) for version in VERSIONS[1:] for place in ("main", "subshell"))]
+"""Where a page may send what widgets say: to the main shell (VS Code, Notebook with a setting), or a subshell
+(JupyterLab), which ipykernel 6 has not."""
 
 
 def kernel_spec(version: str) -> str:

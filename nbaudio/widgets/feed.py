@@ -41,6 +41,7 @@ class Feed:
         self._arrived: queue.SimpleQueue[TextDelta | AudioDelta | None] = queue.SimpleQueue()
         self._index = self._frames = 0
         self._phrases: tuple[Phrase, ...] = ()
+        self._sent_s = 0.0
         self._thread = threading.Thread(target=self._run, name="nbaudio-feed", daemon=True)
         self._thread.start()
 
@@ -62,11 +63,10 @@ class Feed:
                     events.append(self._arrived.get_nowait())
                 except queue.Empty:
                     break
-            sent_s = time.monotonic()
             self._pass_on([event for event in events if event is not None])
             if events[-1] is None:
                 return
-            time.sleep(max(0.0, PAUSE_S - (time.monotonic() - sent_s)))
+            time.sleep(max(0.0, PAUSE_S - (time.monotonic() - self._sent_s)))
 
     def _pass_on(self, events: list[TextDelta | AudioDelta]) -> None:
         words, sound = "", b""
@@ -85,6 +85,7 @@ class Feed:
         if phrases != self._phrases:
             self._phrases = phrases
             message["phrases"] = [[phrase.text, phrase.start_s, phrase.end_s] for phrase in phrases]
+        self._sent_s = time.monotonic()
         self._send(message, sound)
         if sound:
             self._index += 1

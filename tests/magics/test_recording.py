@@ -16,8 +16,9 @@ from typing import Any
 import nbformat
 import numpy as np
 import pytest
+from cancelling import cancelled
 from kernel_page import KernelPage, Widget
-from kernel_versions import JUPYTER_PATH, kernel_spec
+from kernel_versions import JUPYTER_PATH, PLACES, VERSIONS, kernel_spec
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from openai_server import OpenAIServer, serve
@@ -28,9 +29,7 @@ from nbaudio.errors import CellError, SetupError
 from nbaudio.magics import recording, transform
 from nbaudio.magics.listening import parse_listen
 from nbaudio.widgets import recordings
-from nbaudio.widgets.recorder import Cancelled
 
-PLACES = [("6.31.0", "main"), ("7.3.0", "main"), ("7.3.0", "subshell"), ("7.4.0", "main"), ("7.4.0", "subshell")]
 ANSWER = "Yes, they are loyal and gentle."
 PIECE = 2400
 
@@ -345,7 +344,7 @@ def test_without_a_page_the_cell_says_what_to_do(notebook: Notebook) -> None:
 
 
 def test_nbclient_gets_an_error_and_goes_on_with_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kernel_spec("7.4.0")
+    kernel = kernel_spec(VERSIONS[-1])
     monkeypatch.setenv("JUPYTER_PATH", str(JUPYTER_PATH))
     (tmp_path / "question.wav").write_bytes(nba.Clip.from_pcm16(b"".join(sound(3))).encode("wav"))
     sources = ["%load_ext nbaudio", "%%listen\nHm?", "%%listen question.wav\nHm?"]
@@ -353,7 +352,7 @@ def test_nbclient_gets_an_error_and_goes_on_with_a_file(tmp_path: Path, monkeypa
         client = NotebookClient(
             nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources]),
             timeout=60,
-            kernel_name="ipykernel-7.4.0",
+            kernel_name=kernel,
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
             resources={"metadata": {"path": str(tmp_path)}},
         )
@@ -438,7 +437,7 @@ def test_in_a_terminal_ctrl_c_keeps_what_was_said(
     for _ in range(3):
         module.go_on.release()
     with serve() as server:
-        with pytest.raises(Cancelled, match=r"the 0.3 s that were recorded are kept. %listen --again"):
+        with cancelled(r"the 0.3 s that were recorded are kept. %listen --again"):
             ask(server, monkeypatch)
         assert server.requests == []
     kept = recordings.latest()

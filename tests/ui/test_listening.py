@@ -114,3 +114,21 @@ def test_an_interrupt_while_recording_keeps_the_recording_and_the_kernel(listeni
     assert float(page.execute("from nbaudio.widgets.recordings import latest; import nbaudio; "
                               "nbaudio.Clip(latest()).duration_s")) > 0.9  # fmt: skip
     page.page.wait_for_function("() => nbaudio.recorders.size === 0")
+
+
+def test_a_closed_tab_leaves_what_had_arrived(
+    listening: Open, speaking_browser: Browser, server: JupyterServer
+) -> None:
+    page = listening("closed.ipynb", "%%listen --once --silence 0")
+    page.begin()
+    page.page.get_by_role("button", name="Record").press("Enter")
+    page.page.wait_for_function("() => [...nbaudio.recorders.values()].some(one => one.pieces > 10)")
+    page.page.close()
+
+    again = NotebookPage(speaking_browser.new_context().new_page(), server, "closed.ipynb")
+    assert float(again.execute("from nbaudio.widgets.recordings import latest; import nbaudio; "
+                               "nbaudio.Clip(latest()).duration_s")) > 0.9  # fmt: skip
+    again.begin_only("%listen --again --once")
+    assert again.end(), again.errors()
+    assert again.code_cells()[0].shown("text/plain")
+    again.close()

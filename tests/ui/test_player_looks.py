@@ -18,6 +18,8 @@ from nbaudio import Clip
 from .browser import launch_with
 from .widget_page import PlayerOnPage, WidgetPage
 
+pytestmark = pytest.mark.page
+
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "build" / "screenshots" / "player"
 _JAVASCRIPT = ROOT / "tests" / "widgets" / "js"

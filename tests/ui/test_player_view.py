@@ -16,6 +16,8 @@ from nbaudio import Clip
 
 from .widget_page import PlayerOnPage, WidgetPage
 
+pytestmark = pytest.mark.page
+
 SOUND_S = 12.0
 PHRASES = [["Good news:", 0.0, 1.0], ["all is well.", 1.5, 4.0], ["Shall we go on?", 6.0, 8.0]]
 WORDS = "Good news: all is well.\n\nShall we go on? Yes."

@@ -18,6 +18,8 @@ from nbaudio.codecs import wav_header
 
 from .recorder_page import RecorderOnPage, browser_with, choose, lost_s, question, recorders
 
+pytestmark = pytest.mark.page
+
 Opened = Callable[..., RecorderOnPage]
 
 

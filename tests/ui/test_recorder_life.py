@@ -10,6 +10,8 @@ from playwright.sync_api import Browser, expect
 
 from .recorder_page import RecorderOnPage, browser_with, question, recorders
 
+pytestmark = pytest.mark.page
+
 Opened = Callable[..., RecorderOnPage]
 
 
@@ -93,6 +95,7 @@ def test_the_door_that_the_cell_asks_for_comes_first(opened: Opened) -> None:
 
 def test_the_next_recording_by_the_same_recorder(opened: Opened) -> None:
     recorder = opened(max_s=0.5)
+    expect(recorder.button("Record")).to_be_focused()
     recorder.page.keyboard.press("Space")
     recorder.until_state("done")
     recorder.set(active=False)

@@ -18,6 +18,8 @@ from signals import voice
 
 from .recorder_page import RecorderOnPage, browser_with
 
+pytestmark = pytest.mark.page
+
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "build" / "screenshots" / "recorder"
 _JAVASCRIPT = ROOT / "tests" / "widgets" / "js"

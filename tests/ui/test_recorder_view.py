@@ -18,6 +18,8 @@ from nbaudio.engine.parts import engine
 
 from .recorder_page import QUESTION, RecorderOnPage, browser_with, choose, lost_s, question, recorders
 
+pytestmark = pytest.mark.page
+
 _HOSTILE = "<img src=x onerror='window.attacked = true'>"
 
 Opened = Callable[..., RecorderOnPage]

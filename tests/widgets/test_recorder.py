@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 import threading
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from cancelling import cancelled
 from sounddevice_stand_in import StandIn
 
 import nbaudio as nba
-from nbaudio.errors import CellError, Interrupted, SetupError
+from nbaudio.errors import CellError, SetupError
 from nbaudio.widgets import arriving, recorder, recordings
-from nbaudio.widgets.recorder import Cancelled, Recorder
+from nbaudio.widgets.recorder import Recorder
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PIECE = 2400
@@ -91,20 +90,6 @@ def sound(count: int) -> list[bytes]:
 
 def run(main: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(main(), LIMIT_S))  # type: ignore[arg-type]
-
-
-@contextmanager
-def cancelled(match: str = "") -> Iterator[None]:
-    """What is awaited inside ends with `Cancelled`.
-
-    Python 3.10 gives whoever awaits the task an error of its own, with that one as its context.
-    """
-    with pytest.raises(asyncio.CancelledError) as raised:
-        yield
-    error = raised.value if isinstance(raised.value, Cancelled) else raised.value.__context__
-    assert isinstance(error, Cancelled)
-    assert isinstance(error, Interrupted)
-    assert re.search(match, str(error))
 
 
 async def turns(count: int = 5) -> None:

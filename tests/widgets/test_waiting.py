@@ -9,11 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 from kernel_page import KernelPage, Widget
+from kernel_versions import PLACES
 
 from nbaudio.widgets.waiting import Bell, Home, widgets_heard
 
-# A page may send what widgets say to the main shell (VS Code, Notebook with a setting) or to a subshell (JupyterLab).
-PLACES = [("6.31.0", "main"), ("7.3.0", "main"), ("7.3.0", "subshell"), ("7.4.0", "main"), ("7.4.0", "subshell")]
 SLIDER = """
 import asyncio, time
 from ipywidgets import IntSlider
