@@ -26,15 +26,15 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from nbaudio import codecs
-from nbaudio.alignment import Follower
-from nbaudio.captions import PhraseTimer
+from nbaudio.captions.alignment import Follower
+from nbaudio.captions.phrases import PhraseTimer
+from nbaudio.captions.phrasing import Wording
 from nbaudio.engine import speak
 from nbaudio.engine.answer import Answerer, Piece, Tally
 from nbaudio.engine.asked import read_request
 from nbaudio.engine.parts import Engine
 from nbaudio.engine.voices import Voice
-from nbaudio.phrasing import Wording
+from nbaudio.sound import codecs
 from nbaudio.turns import Reply
 from nbaudio.wire.answers import AnswerReader, TextDelta
 

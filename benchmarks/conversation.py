@@ -4,9 +4,9 @@
     python benchmarks/conversation.py --exchanges 100      # a rough look
 
 Each exchange is a question in words and ten seconds of speech as its answer, streamed by a loopback server in another
-process. Printed are, for the exchanges around each place: processor time of this process, the time from the call to the
-first piece, and the memory that is held; medians of nine. With ids the answers are referred to as OpenAI has it, without
-ids their words are sent.
+process. Printed are, for the exchanges around each place: processor time of this process, the time from the call to
+the first piece, and the memory that is held; medians of nine. With ids the answers are referred to as OpenAI has it,
+without ids their words are sent.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def main() -> None:
     for name, dialect in (("with ids", "openai"), ("without ids", "compatible")):
         found = _run(options.exchanges, options.seconds, [5, last], dialect)
         rows = {place: [one for one in found if abs(one[0] - place) <= 4] for place in (5, last)}
-        medians = {place: [statistics.median(one[at] for one in ones) for at in (1, 2, 3)] for place, ones in rows.items()}
+        medians = {
+            place: [statistics.median(one[at] for one in ones) for at in (1, 2, 3)] for place, ones in rows.items()
+        }
         for place, (cpu_ms, first_ms, held_mb) in medians.items():
             print(f"{name}, turn {2 * place:<7}{cpu_ms:>9.1f} ms{first_ms:>11.1f} ms{held_mb:>7.0f} MB")
         ratios = [late / early for late, early in zip(medians[last], medians[5], strict=True)]
@@ -67,9 +69,7 @@ def _run(exchanges: int, seconds: float, places: list[int], dialect: str) -> lis
     paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
     environment = {**os.environ, "PYTHONPATH": paths, "NBAUDIO_DIALECT": dialect, "NBAUDIO_JOURNAL": "off"}
     command = [sys.executable, "-c", SERVER, str(seconds)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as server:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as server:
         assert server.stdout is not None
         url, key = server.stdout.readline().split()
         client = [sys.executable, "-c", CLIENT, str(exchanges), json.dumps(places)]

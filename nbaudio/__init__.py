@@ -16,24 +16,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nbaudio.budget import Budget
-    from nbaudio.captions import Captions
-    from nbaudio.clip import Clip
+    from nbaudio.captions.phrases import Captions
     from nbaudio.conversation.chats import chat, chats
     from nbaudio.conversation.talk import Conversation
     from nbaudio.errors import NbaudioError
-    from nbaudio.estimate import RequestSize
     from nbaudio.events import Finished, ToolCalled, ToolReturned
     from nbaudio.prices import Cost
     from nbaudio.settings import NbAudio
-    from nbaudio.spending import usage
-    from nbaudio.tokens import Usage
+    from nbaudio.sound.clip import Clip
+    from nbaudio.spending.accounts import usage
+    from nbaudio.spending.budget import Budget
+    from nbaudio.spending.estimate import RequestSize
     from nbaudio.turns import Reply, ToolResult, Turn
     from nbaudio.widgets.player import Player
     from nbaudio.widgets.recorder import Recorder
     from nbaudio.widgets.voice_chat import VoiceChat
     from nbaudio.wire.answers import AudioDelta, TextDelta
     from nbaudio.wire.tool_calls import ToolCall
+    from nbaudio.wire.usage import Usage
 
 __version__ = "0.1.0"
 __all__ = [
@@ -68,9 +68,9 @@ __all__ = [
 # Where each public name lives. It is imported when it is first used, so that `import nbaudio` costs next to nothing.
 _HOMES = {
     "AudioDelta": "nbaudio.wire.answers",
-    "Budget": "nbaudio.budget",
-    "Captions": "nbaudio.captions",
-    "Clip": "nbaudio.clip",
+    "Budget": "nbaudio.spending.budget",
+    "Captions": "nbaudio.captions.phrases",
+    "Clip": "nbaudio.sound.clip",
     "Conversation": "nbaudio.conversation.talk",
     "Cost": "nbaudio.prices",
     "Finished": "nbaudio.events",
@@ -79,18 +79,18 @@ _HOMES = {
     "Player": "nbaudio.widgets.player",
     "Recorder": "nbaudio.widgets.recorder",
     "Reply": "nbaudio.turns",
-    "RequestSize": "nbaudio.estimate",
+    "RequestSize": "nbaudio.spending.estimate",
     "TextDelta": "nbaudio.wire.answers",
     "ToolCall": "nbaudio.wire.tool_calls",
     "ToolCalled": "nbaudio.events",
     "ToolResult": "nbaudio.turns",
     "ToolReturned": "nbaudio.events",
     "Turn": "nbaudio.turns",
-    "Usage": "nbaudio.tokens",
+    "Usage": "nbaudio.wire.usage",
     "VoiceChat": "nbaudio.widgets.voice_chat",
     "chat": "nbaudio.conversation.chats",
     "chats": "nbaudio.conversation.chats",
-    "usage": "nbaudio.spending",
+    "usage": "nbaudio.spending.accounts",
 }
 
 

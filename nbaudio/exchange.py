@@ -11,8 +11,8 @@ from typing import Any
 
 from nbaudio import errors
 from nbaudio.backends.client import client_for
-from nbaudio.clip import Clip
 from nbaudio.settings import Backend, NbAudio
+from nbaudio.sound.clip import Clip
 from nbaudio.turns import Reply, ToolResult, Turn
 from nbaudio.wire.answers import AnswerReader, AudioDelta, TextDelta
 from nbaudio.wire.requests import Message, Options, request_body

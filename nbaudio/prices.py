@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 
 from nbaudio.errors import SetupError
 from nbaudio.settings import settings
-from nbaudio.tokens import Usage
+from nbaudio.wire.usage import Usage
 
 __all__ = ["Cost", "Price", "Prices", "cost", "dollars", "price_of", "read_prices"]
 

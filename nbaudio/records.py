@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from nbaudio.clip import Clip
 from nbaudio.errors import NbaudioError
-from nbaudio.tokens import Usage
+from nbaudio.sound.clip import Clip
 from nbaudio.turns import Reply, ToolResult, Turn
 from nbaudio.wire.tool_calls import ToolCall
+from nbaudio.wire.usage import Usage
 
 __all__ = ["Record", "record_of", "turn_of_record"]
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from nbaudio.captions import Captions, PhraseTimer
-from nbaudio.clip import Clip
+from nbaudio.captions.phrases import Captions, PhraseTimer
 from nbaudio.display.reply import ReplyView, reply_html, reply_markdown, reply_plain
 from nbaudio.errors import ClipError, NbaudioError
 from nbaudio.prices import Cost
 from nbaudio.prices import cost as cost_of
-from nbaudio.tokens import Usage
+from nbaudio.sound.clip import Clip
 from nbaudio.wire.answers import Answer
 from nbaudio.wire.tool_calls import ToolCall
+from nbaudio.wire.usage import Usage
 
 __all__ = ["Reply", "Role", "ToolResult", "Turn"]
 
@@ -60,7 +60,7 @@ class Turn:
         clip = self.clip
         if clip is None or not words.strip():
             return Captions()
-        from nbaudio.alignment import aligned
+        from nbaudio.captions.alignment import aligned
 
         timer = PhraseTimer(clip.sample_rate, exact=exact)
         timer.take(words, marks or [(len(words), 0), (len(words), clip.frames)])
@@ -141,7 +141,7 @@ class Reply(Turn):
     note: str = ""
     offline: bool = False
     cached: bool = False
-    """Whether it was not asked for, but had been kept, see `nbaudio.answer_cache`."""
+    """Whether it was not asked for, but had been kept, see `nbaudio.spending.answer_cache`."""
     tool_calls: tuple[ToolCall, ...] = ()
     marks: tuple[tuple[int, int], ...] = field(default=(), repr=False)
     """In which order words and sound came, as in `nbaudio.wire.answers.Answer`."""

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from signals import voice
 
 from nbaudio import Captions, Clip, Conversation, NbaudioError, Reply, Turn
-from nbaudio.codecs import repair_wav, wav_header
 from nbaudio.interpolate import interpolate
+from nbaudio.sound.codecs import repair_wav, wav_header
 from nbaudio.wire.answers import AnswerReader
 from nbaudio.wire.sse import SseDecoder
 

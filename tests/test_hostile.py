@@ -14,7 +14,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from signals import voice
 
 from nbaudio import Captions, Clip, Conversation, Reply, ToolCall, ToolResult, Turn
-from nbaudio.captions import Phrase
+from nbaudio.captions.phrases import Phrase
 from nbaudio.display.player import Embedded, player_html, player_markdown
 from nbaudio.errors import NbaudioError, ServerFailed
 

@@ -21,25 +21,20 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS = (
     ("legible", "errors"),
-    ("tokens", "subtitles", "phrasing", "captions", "wire", "interpolate", "speakable", "tools", "display", "codecs", "chapters", "embedding"),
-    ("settings", "prices", "sources", "clip", "spool", "pauses", "alignment"),
+    ("captions", "wire", "interpolate", "speakable", "tools", "display"),
+    ("settings", "prices", "sound"),
     ("engine",),
     ("backends",),
-    ("turns", "records", "events", "exchange", "journal", "estimate", "spending", "day_totals", "budget", "answer_cache", "conversation", "history", "batch", "doctor", "demo"),
+    ("turns", "records", "events", "exchange", "journal", "spending", "conversation", "history", "doctor", "demo"),
     ("widgets",),
     ("magics", "__init__", "__main__"),
 )
 OUTSIDE = {
-    "codecs": {"numpy", "soundfile", "soxr"},
-    "embedding": {"numpy"},
-    "sources": {"numpy"},
-    "clip": {"numpy"},
-    "pauses": {"numpy"},
-    "alignment": {"numpy"},
+    "captions": {"numpy"},
+    "sound": {"numpy", "soundfile", "soxr"},
     "tools": {"docstring_parser", "msgspec"},
     "records": {"msgspec"},
-    "day_totals": {"platformdirs"},
-    "answer_cache": {"platformdirs"},
+    "spending": {"platformdirs"},
     "journal": {"platformdirs"},
     "conversation": {"msgspec", "numpy", "pandas"},
     "settings": {"traitlets", "tomllib", "tomli"},  # tomllib is in the standard library from 3.11

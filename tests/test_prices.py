@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from nbaudio.errors import SetupError
 from nbaudio.prices import Cost, Price, cost, dollars, price_of
 from nbaudio.settings import settings
-from nbaudio.tokens import Usage
 from nbaudio.turns import Reply
+from nbaudio.wire.usage import Usage
 
 # A million of each kind costs what the list says.
 MILLION = Usage(

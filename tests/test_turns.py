@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from signals import voice
 
-from nbaudio.clip import Clip
-from nbaudio.tokens import Usage
+from nbaudio.sound.clip import Clip
 from nbaudio.turns import Reply, Turn
 from nbaudio.wire.answers import Answer, AnswerReader
 from nbaudio.wire.tool_calls import ToolCall
+from nbaudio.wire.usage import Usage
 
 RESPONSES = Path(__file__).parent / "fixtures" / "wire" / "chat" / "responses"
 CLIP = Clip(voice(), 24_000)

@@ -23,7 +23,7 @@ THINKING_S = 0.5
 
 def by_nbaudio(pace: int, duration_s: float, source: str = "") -> list[float]:
     """A `Player` and its `Feed`, as ``%%speak`` uses them. `source`: whose lead the page knows; empty: nobody's."""
-    from nbaudio.captions import PhraseTimer
+    from nbaudio.captions.phrases import PhraseTimer
     from nbaudio.widgets.feed import Feed
     from nbaudio.widgets.player import Player
     from nbaudio.wire.answers import AudioDelta

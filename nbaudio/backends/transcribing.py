@@ -11,8 +11,8 @@ import anyio
 from nbaudio import errors
 from nbaudio.backends import loop
 from nbaudio.backends.client import client_for
-from nbaudio.clip import Clip
 from nbaudio.settings import Backend, NbAudio, settings
+from nbaudio.sound.clip import Clip
 
 __all__ = ["begin", "begin_each"]
 

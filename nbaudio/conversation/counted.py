@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nbaudio.prices import Cost
-from nbaudio.spending import Account, Spent
-from nbaudio.tokens import Usage
+from nbaudio.spending.accounts import Account, Spent
+from nbaudio.wire.usage import Usage
 
 __all__ = ["Counted"]
 

@@ -14,9 +14,7 @@ from typing import IO, TypeAlias
 
 import numpy as np
 
-from nbaudio import codecs, subtitles
-from nbaudio.chapters import Chapter, id3_chapters, wav_chapters
-from nbaudio.codecs import Samples
+from nbaudio.captions import subtitles
 from nbaudio.conversation.showing import speaker, turn_view
 from nbaudio.conversation.writing import written_whole
 from nbaudio.display.conversation import turn_html, turn_markdown
@@ -24,6 +22,9 @@ from nbaudio.display.html import escape_markdown
 from nbaudio.display.page import page_begin, page_end
 from nbaudio.errors import SavedFileError
 from nbaudio.legible import legible
+from nbaudio.sound import codecs
+from nbaudio.sound.chapters import Chapter, id3_chapters, wav_chapters
+from nbaudio.sound.codecs import Samples
 from nbaudio.turns import Turn
 
 __all__ = ["export"]

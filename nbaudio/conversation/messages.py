@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
-from nbaudio.clip import Clip
 from nbaudio.errors import CellError, ClipError
+from nbaudio.sound.clip import Clip
 from nbaudio.turns import Reply, ToolResult, Turn
 from nbaudio.wire.tool_calls import ToolCall
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nbaudio import errors
-from nbaudio.answer_cache import AnswerCache, answer_cache
-from nbaudio.budget import Budget
 from nbaudio.settings import Backend, NbAudio
+from nbaudio.spending.answer_cache import AnswerCache, answer_cache
+from nbaudio.spending.budget import Budget
 from nbaudio.tools.toolbox import Toolbox
 from nbaudio.wire.requests import Options
 

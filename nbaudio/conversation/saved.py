@@ -20,11 +20,11 @@ from typing import Any
 
 import msgspec
 
-from nbaudio.clip import Clip
 from nbaudio.conversation.writing import written_whole
 from nbaudio.errors import ClipError, NbaudioError, SavedFileError
 from nbaudio.records import record_of, turn_of_record
-from nbaudio.spool import park
+from nbaudio.sound.clip import Clip
+from nbaudio.sound.spool import park
 from nbaudio.turns import Reply, Turn
 
 __all__ = ["ENDING", "Saved", "load", "save"]

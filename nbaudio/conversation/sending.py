@@ -7,12 +7,12 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from nbaudio.answer_cache import AnswerCache, events_of, key_of
-from nbaudio.budget import Budget
-from nbaudio.day_totals import day_totals
-from nbaudio.estimate import Estimate, Toll, estimate, learn, toll_of
 from nbaudio.exchange import Exchange
-from nbaudio.spending import Account, Spent, book, notebook
+from nbaudio.spending.accounts import Account, Spent, book, notebook
+from nbaudio.spending.answer_cache import AnswerCache, events_of, key_of
+from nbaudio.spending.budget import Budget
+from nbaudio.spending.day_totals import day_totals
+from nbaudio.spending.estimate import Estimate, Toll, estimate, learn, toll_of
 from nbaudio.turns import Reply
 from nbaudio.wire.answers import AudioDelta, TextDelta
 

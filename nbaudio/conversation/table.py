@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from nbaudio.errors import SetupError
-from nbaudio.tokens import Usage
 from nbaudio.turns import Reply, ToolResult, Turn
+from nbaudio.wire.usage import Usage
 
 __all__ = ["to_dataframe"]
 

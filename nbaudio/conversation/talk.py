@@ -23,13 +23,13 @@ from nbaudio.conversation.transcribing import atranscribe, transcribe
 from nbaudio.conversation.turnlist import Part, turn_of
 from nbaudio.conversation.watching import Watcher
 from nbaudio.conversation.ways_out import WaysOut
-from nbaudio.estimate import RequestSize, request_size
 from nbaudio.events import Event, Finished, ToolCalled, ToolReturned
 from nbaudio.exchange import Exchange
 from nbaudio.journal.watcher import journal
 from nbaudio.settings import Backend, settings
-from nbaudio.spending import Account, Spent
-from nbaudio.spool import park
+from nbaudio.sound.spool import park
+from nbaudio.spending.accounts import Account, Spent
+from nbaudio.spending.estimate import RequestSize, request_size
 from nbaudio.turns import Reply, Turn
 
 __all__ = ["Conversation"]

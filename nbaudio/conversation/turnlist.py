@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias, overload
 
 from nbaudio import errors
-from nbaudio.clip import Clip
+from nbaudio.sound.clip import Clip
 from nbaudio.turns import Reply, Turn
 
 __all__ = ["Part", "TurnList", "turn_of"]

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nbaudio import codecs
 from nbaudio.engine.asked import Asked, Heard, Refusal, Said
 from nbaudio.engine.hear import SAMPLE_RATE as HEARING_RATE
 from nbaudio.engine.language import other_language
@@ -21,6 +20,7 @@ from nbaudio.engine.parts import Engine
 from nbaudio.engine.sentences import SentenceFeed
 from nbaudio.engine.speak import SAMPLE_RATE as SPEAKING_RATE
 from nbaudio.errors import ClipError
+from nbaudio.sound import codecs
 from nbaudio.speakable import speakable
 
 __all__ = ["Answerer", "Piece", "Tally"]

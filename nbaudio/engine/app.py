@@ -17,12 +17,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from nbaudio import codecs
 from nbaudio.engine.answer import Answerer, Piece, Tally
 from nbaudio.engine.asked import MODEL, Asked, Refusal, read_request
 from nbaudio.engine.parts import Engine
 from nbaudio.engine.transcriptions import transcribed
 from nbaudio.errors import NbaudioError
+from nbaudio.sound import codecs
 
 __all__ = ["create_app"]
 

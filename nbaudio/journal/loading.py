@@ -6,13 +6,13 @@ import hashlib
 import sqlite3
 from pathlib import Path
 
-from nbaudio.clip import Clip
 from nbaudio.errors import ClipError, NbaudioError
 from nbaudio.journal import reading
 from nbaudio.journal.reading import TurnRow
 from nbaudio.journal.store import Store
 from nbaudio.journal.watcher import journal
 from nbaudio.records import turn_of_record
+from nbaudio.sound.clip import Clip
 from nbaudio.turns import Reply, Turn
 
 __all__ = ["chat_turns", "turn_at"]

@@ -12,11 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from nbaudio.clip import Clip
 from nbaudio.errors import ClipError
 from nbaudio.journal.place import ENDINGS, beside, create_private, restrict
 from nbaudio.journal.schema import migrate, version_of
 from nbaudio.records import record_of
+from nbaudio.sound.clip import Clip
 from nbaudio.turns import Turn
 
 __all__ = ["Store", "identity", "plain", "set_aside"]

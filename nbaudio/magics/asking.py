@@ -10,7 +10,6 @@ from typing import Any
 
 from IPython.display import display
 
-from nbaudio.clip import Clip
 from nbaudio.conversation.chats import chat
 from nbaudio.conversation.keeping import stopped
 from nbaudio.conversation.talk import Conversation
@@ -20,6 +19,7 @@ from nbaudio.magics.above import Above
 from nbaudio.magics.heard import Heard
 from nbaudio.magics.live import LiveAnswer, live_answer
 from nbaudio.settings import settings
+from nbaudio.sound.clip import Clip
 from nbaudio.turns import Reply, Turn
 from nbaudio.wire.answers import AudioDelta, TextDelta
 

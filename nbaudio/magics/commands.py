@@ -62,7 +62,7 @@ def _chats(rest: str) -> None:
 
 def _usage(rest: str) -> None:
     """Tokens and money so far."""
-    from nbaudio.spending import usage
+    from nbaudio.spending.accounts import usage
 
     _alone("usage", rest)
     display(usage())

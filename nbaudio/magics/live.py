@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from IPython.display import DisplayHandle, clear_output, display
 
-from nbaudio.codecs import Mp3Writer, pcm16_to_samples
 from nbaudio.display.reply import words_html
+from nbaudio.sound.codecs import Mp3Writer, pcm16_to_samples
 from nbaudio.turns import Reply
 from nbaudio.widgets.front_end import cell_of, deleted_cells, front_end, widget_view
 from nbaudio.wire.answers import STREAM_SAMPLE_RATE, AudioDelta, TextDelta
@@ -100,7 +100,7 @@ class PlayerAnswer:
     """A player, which sounds with the first piece, and which the finished answer keeps."""
 
     def __init__(self, shell: Any, play: str, source: str, exact: bool) -> None:
-        from nbaudio.alignment import Follower
+        from nbaudio.captions.alignment import Follower
         from nbaudio.widgets.feed import Feed
         from nbaudio.widgets.player import Player
 

@@ -11,13 +11,13 @@ from typing import Any
 
 from IPython.display import DisplayHandle, clear_output, display
 
-from nbaudio.clip import Clip
 from nbaudio.display.html import tag
 from nbaudio.display.player import NOTE
 from nbaudio.errors import CellError, NbaudioError, SetupError
 from nbaudio.magics.above import Above
 from nbaudio.magics.asking import aask, ask
 from nbaudio.settings import settings
+from nbaudio.sound.clip import Clip
 from nbaudio.turns import Reply
 from nbaudio.widgets.front_end import front_end
 from nbaudio.widgets.kernel_microphone import KernelMicrophone

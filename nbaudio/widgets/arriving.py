@@ -8,8 +8,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from nbaudio.clip import Clip
 from nbaudio.errors import SetupError
+from nbaudio.sound.clip import Clip
 from nbaudio.widgets.kernel_door import KernelDoor
 from nbaudio.widgets.take import Take
 from nbaudio.widgets.waiting import Bell, Home

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from nbaudio.alignment import Follower
+from nbaudio.captions.alignment import Follower
 from nbaudio.conversation.talk import Conversation
 from nbaudio.errors import NbaudioError
 from nbaudio.settings import settings

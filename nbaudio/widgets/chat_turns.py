@@ -7,7 +7,7 @@ from typing import Any
 
 from nbaudio.conversation.showing import speaker
 from nbaudio.legible import legible
-from nbaudio.spending import Spent
+from nbaudio.spending.accounts import Spent
 from nbaudio.turns import Reply, ToolResult, Turn
 
 __all__ = ["Tally", "entry_of", "key_of"]

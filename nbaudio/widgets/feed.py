@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from nbaudio.wire.answers import AudioDelta, TextDelta
 
 if TYPE_CHECKING:
-    from nbaudio.alignment import Follower
-    from nbaudio.captions import Phrase
+    from nbaudio.captions.alignment import Follower
+    from nbaudio.captions.phrases import Phrase
 
 __all__ = ["Feed"]
 

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from nbaudio.codecs import pcm16_to_samples
 from nbaudio.errors import SetupError
+from nbaudio.sound.codecs import pcm16_to_samples
 from nbaudio.widgets.silence import Silence, level_dbfs
 from nbaudio.widgets.take import Take
 

@@ -24,12 +24,12 @@ from typing import Any
 import anywidget
 from traitlets import Bool, Enum, Float, Int, List, Unicode
 
-from nbaudio.captions import Captions
-from nbaudio.clip import Clip
+from nbaudio.captions.phrases import Captions
 from nbaudio.display.player import player_html, player_markdown
 from nbaudio.display.reply import words_html
 from nbaudio.errors import ClipError
 from nbaudio.settings import settings
+from nbaudio.sound.clip import Clip
 from nbaudio.turns import Reply, Turn
 from nbaudio.widgets.front_end import widget_view
 from nbaudio.widgets.modules import module_text, style_text

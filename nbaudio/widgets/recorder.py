@@ -30,11 +30,11 @@ from typing import Any
 import anywidget
 from traitlets import Bool, Dict, Enum, Float, Int, List, Unicode, default
 
-from nbaudio.clip import Clip
-from nbaudio.codecs import Samples
 from nbaudio.display.html import tag
 from nbaudio.display.player import live_class
 from nbaudio.errors import CellError, Interrupted
+from nbaudio.sound.clip import Clip
+from nbaudio.sound.codecs import Samples
 from nbaudio.widgets.arriving import Arriving, Outcome
 from nbaudio.widgets.front_end import front_end, widget_view
 from nbaudio.widgets.modules import module_text, style_text

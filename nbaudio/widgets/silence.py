@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from nbaudio.codecs import Samples
+from nbaudio.sound.codecs import Samples
 
 __all__ = ["SILENT_DBFS", "Silence", "level_dbfs"]
 

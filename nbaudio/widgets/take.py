@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from nbaudio.codecs import Samples, pcm16_to_samples, wav_header
+from nbaudio.sound.codecs import Samples, pcm16_to_samples, wav_header
 from nbaudio.widgets.recordings import new_name, prune, recordings_folder
 
 if TYPE_CHECKING:
-    from nbaudio.clip import Clip
+    from nbaudio.sound.clip import Clip
 
 __all__ = ["Take"]
 
@@ -170,7 +170,7 @@ class Take:
     @property
     def clip(self) -> Clip | None:
         """What arrived so far; None where nothing has."""
-        from nbaudio.clip import Clip
+        from nbaudio.sound.clip import Clip
 
         with self._lock:
             if not self._written:

@@ -31,11 +31,11 @@ import anywidget
 from traitlets import Bool, Dict, Enum, Int, List, Unicode, default
 
 from nbaudio import errors
-from nbaudio.clip import Clip
 from nbaudio.conversation.chats import chat as chat_of
 from nbaudio.conversation.talk import Conversation
 from nbaudio.conversation.turnlist import Part, TurnList
 from nbaudio.settings import settings
+from nbaudio.sound.clip import Clip
 from nbaudio.turns import Turn
 from nbaudio.widgets.asking import Asking
 from nbaudio.widgets.chat_arrivals import Arrivals

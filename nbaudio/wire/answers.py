@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbaudio.errors import BadReply
-from nbaudio.tokens import Usage
 from nbaudio.wire.tool_calls import ToolCall
+from nbaudio.wire.usage import Usage
 
 __all__ = ["Answer", "AnswerReader", "AudioDelta", "TextDelta"]
 

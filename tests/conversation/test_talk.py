@@ -14,7 +14,7 @@ from signals import voice
 
 import nbaudio as nba
 from nbaudio import errors
-from nbaudio.clip import Clip
+from nbaudio.sound.clip import Clip
 
 CLIP = Clip(voice(), 24_000)
 
@@ -151,7 +151,7 @@ class TestALongTalk:
         for _ in range(4):
             chat.say("Go on.")
         before = sent(server)[0]
-        monkeypatch.setattr("nbaudio.codecs.encode", None)
-        monkeypatch.setattr("nbaudio.codecs.resample", None)
+        monkeypatch.setattr("nbaudio.sound.codecs.encode", None)
+        monkeypatch.setattr("nbaudio.sound.codecs.resample", None)
         chat.say("Go on.")
         assert sent(server)[0] == before

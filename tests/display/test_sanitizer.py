@@ -17,14 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from signals import voice
 
-from nbaudio.clip import Clip
 from nbaudio.conversation.talk import Conversation
 from nbaudio.display.html import AS_WRITTEN, escape_markdown
 from nbaudio.settings import NbAudio
-from nbaudio.tokens import Usage
+from nbaudio.sound.clip import Clip
 from nbaudio.turns import Reply, ToolResult, Turn
 from nbaudio.wire.answers import Answer
 from nbaudio.wire.tool_calls import ToolCall
+from nbaudio.wire.usage import Usage
 
 from .conftest import FrontEnd
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nbaudio.codecs import resample
 from nbaudio.engine.hear import SAMPLE_RATE, Listener, speech
 from nbaudio.engine.parts import engine
+from nbaudio.sound.codecs import resample
 
 pytestmark = pytest.mark.offline
 Sound = NDArray[np.float32]

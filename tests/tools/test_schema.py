@@ -328,7 +328,9 @@ class TestWhatCanBeATool:
 
         assert list(properties(look)) == ["city"]
 
-    @pytest.mark.parametrize("wrong", [3, "send", None, str, lambda x: x], ids=["number", "text", "nothing", "type", "lambda"])
+    @pytest.mark.parametrize(
+        "wrong", [3, "send", None, str, lambda x: x], ids=["number", "text", "nothing", "type", "lambda"]
+    )
     def test_what_is_no_function_with_a_name(self, wrong: Any) -> None:
         with pytest.raises(errors.CellError, match="can't be a tool"):
             Tool.of(wrong)

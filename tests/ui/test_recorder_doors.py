@@ -14,7 +14,7 @@ import soxr
 from playwright.sync_api import Browser, expect
 from signals import voice
 
-from nbaudio.codecs import wav_header
+from nbaudio.sound.codecs import wav_header
 
 from .recorder_page import RecorderOnPage, browser_with, choose, lost_s, question, recorders
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 from signals import voice
 
-from nbaudio.clip import Clip
+from nbaudio.sound.clip import Clip
 from nbaudio.widgets.modules import module_text
 
 from .browser import launch_with

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Any
 
-from nbaudio.alignment import Follower
+from nbaudio.captions.alignment import Follower
 from nbaudio.widgets.feed import PAUSE_S, Feed
 from nbaudio.wire.answers import AudioDelta, TextDelta
 

@@ -11,7 +11,7 @@ import pytest
 from nodejs import node
 
 import nbaudio as nba
-from nbaudio.codecs import Samples
+from nbaudio.sound.codecs import Samples
 from nbaudio.widgets.silence import SILENT_DBFS, Silence, level_dbfs
 
 ROOT = Path(__file__).parents[2]

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbaudio.errors import BadReply, ServerFailed
-from nbaudio.tokens import Usage
 from nbaudio.wire.answers import Answer, AnswerReader, AudioDelta, TextDelta
 from nbaudio.wire.errors import error_from_stream
 from nbaudio.wire.sse import SseDecoder
 from nbaudio.wire.tool_calls import ToolCall
+from nbaudio.wire.usage import Usage
 
 CHAT = Path(__file__).parents[1] / "fixtures" / "wire" / "chat"
 RESPONSES = {path.stem: path for path in sorted((CHAT / "responses").glob("*.json"))}

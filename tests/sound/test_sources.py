@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from signals import voice
 
-from nbaudio.clip import Clip
-from nbaudio.codecs import encode
 from nbaudio.errors import ClipError, ClipNotFound
+from nbaudio.sound.clip import Clip
+from nbaudio.sound.codecs import encode
 
 WAV = encode(voice(), 24_000, "wav")
 

@@ -14,8 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from signals import decibel, pitch_of, tone, voice
 
-from nbaudio import codecs
 from nbaudio.errors import ClipError
+from nbaudio.sound import codecs
 
 EVERY_SAMPLE = np.arange(-32768, 32768, dtype="<i2")
 LOSSY = ("mp3", "opus", "ogg")

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from nbaudio import day_totals
-from nbaudio.day_totals import DayTotals
 from nbaudio.errors import NbaudioWarning, SetupError
-from nbaudio.estimate import Toll
 from nbaudio.prices import Cost
+from nbaudio.spending import day_totals
+from nbaudio.spending.day_totals import DayTotals
+from nbaudio.spending.estimate import Toll
 
 TOLL = Toll(100, Cost(Decimal("0.0001234561")), 1.5)
 
@@ -54,7 +54,7 @@ def test_several_kernels_at_once_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "day.sqlite3"
     code = (
         "import sys; from pathlib import Path\n"
-        "from nbaudio.day_totals import DayTotals; from nbaudio.estimate import Toll\n"
+        "from nbaudio.spending.day_totals import DayTotals; from nbaudio.spending.estimate import Toll\n"
         "totals = DayTotals(Path(sys.argv[1])); input()\n"
         "for _ in range(50): totals.add(Toll(1))"
     )

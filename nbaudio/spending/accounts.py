@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbaudio.display.table import Table
-from nbaudio.estimate import TOKENS_IN_PER_S, Toll, known_cost
 from nbaudio.prices import Cost, dollars
-from nbaudio.tokens import Usage
+from nbaudio.spending.estimate import TOKENS_IN_PER_S, Toll, known_cost
 from nbaudio.turns import Reply, Turn
+from nbaudio.wire.usage import Usage
 
 __all__ = ["Account", "Spending", "Spent", "book", "notebook", "usage"]
 

@@ -11,13 +11,14 @@ import pytest
 from openai_server import Gate, OpenAIServer, ToolCall
 
 import nbaudio as nba
-from nbaudio import errors, spending
-from nbaudio.estimate import Toll
+from nbaudio import errors
 from nbaudio.magics.commands import run
 from nbaudio.settings import settings
-from nbaudio.spending import Account, Spending, Spent
-from nbaudio.tokens import Usage
+from nbaudio.spending import accounts as spending
+from nbaudio.spending.accounts import Account, Spending, Spent
+from nbaudio.spending.estimate import Toll
 from nbaudio.turns import Reply
+from nbaudio.wire.usage import Usage
 
 
 @pytest.fixture(autouse=True)

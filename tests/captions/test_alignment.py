@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbaudio.alignment import Follower, aligned
-from nbaudio.captions import PhraseTimer
-from nbaudio.pauses import Loudness
+from nbaudio.captions.alignment import Follower, aligned
+from nbaudio.captions.pauses import Loudness
+from nbaudio.captions.phrases import PhraseTimer
 
 RATE = 8000
 Samples = npt.NDArray[np.float32]

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from nbaudio.codecs import Samples
 from nbaudio.errors import ClipError, ClipNotFound
+from nbaudio.sound.codecs import Samples
 
 __all__ = ["checked_rate", "checked_samples", "finite", "read_bytes"]
 

@@ -12,13 +12,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from nbaudio.clip import Clip
 from nbaudio.errors import SetupError
 from nbaudio.exchange import Exchange, family
 from nbaudio.prices import Cost, dollars, price_of
-from nbaudio.tokens import Usage
+from nbaudio.sound.clip import Clip
 from nbaudio.turns import Reply
 from nbaudio.wire.requests import serialized
+from nbaudio.wire.usage import Usage
 
 __all__ = [
     "Estimate",

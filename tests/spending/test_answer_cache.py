@@ -15,8 +15,8 @@ from openai_server import OpenAIServer, ToolCall
 
 import nbaudio as nba
 from nbaudio import errors
-from nbaudio.answer_cache import AnswerCache, answer_cache, events_of
 from nbaudio.settings import settings
+from nbaudio.spending.answer_cache import AnswerCache, answer_cache, events_of
 from nbaudio.turns import Reply, Turn
 
 KEY = "sk-proj-loopback-not-a-real-key-0123"

@@ -16,11 +16,11 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nbaudio import codecs
-from nbaudio.codecs import Samples
 from nbaudio.display.player import Embedded, player_html, player_markdown
 from nbaudio.errors import ClipError
-from nbaudio.sources import checked_rate, checked_samples, finite, read_bytes
+from nbaudio.sound import codecs
+from nbaudio.sound.codecs import Samples
+from nbaudio.sound.sources import checked_rate, checked_samples, finite, read_bytes
 
 __all__ = ["Clip"]
 
@@ -364,7 +364,7 @@ class Clip:
         mp3 = self._bytes() if self._format == "mp3" else self._mp3
         if mp3 and len(mp3) <= budget_bytes:
             return Embedded(mp3, "audio/mpeg", duration_s=self.duration_s)
-        from nbaudio.embedding import embedded
+        from nbaudio.sound.embedding import embedded
 
         beside = folder or Path("nbaudio-media")
         made = embedded(self.samples, self.sample_rate, budget_bytes, beside, lambda: self.sha256)
@@ -373,7 +373,7 @@ class Clip:
         return made
 
     def adopt_mp3(self, data: bytes) -> None:
-        """Take an MP3 of this very sound, as `nbaudio.codecs.Mp3Writer` made it while the sound came in.
+        """Take an MP3 of this very sound, as `nbaudio.sound.codecs.Mp3Writer` made it while the sound came in.
 
         Then showing the clip need not make one. The clip itself is not changed by it.
         """

@@ -11,7 +11,7 @@ from openai_server import OpenAIServer
 import nbaudio as nba
 from nbaudio.settings import settings
 
-QUESTION = Path(__file__).parents[1] / "notebooks" / "question.wav"
+QUESTION = Path(__file__).parents[2] / "notebooks" / "question.wav"
 
 
 def ten_seconds() -> nba.Clip:

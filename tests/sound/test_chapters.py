@@ -8,8 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from nbaudio.chapters import Chapter, id3_chapters, wav_chapters
-from nbaudio.codecs import Mp3Writer, decode, read_header, repair_wav, wav_header
+from nbaudio.sound.chapters import Chapter, id3_chapters, wav_chapters
+from nbaudio.sound.codecs import Mp3Writer, decode, read_header, repair_wav, wav_header
 
 TITLES = ["You: Hello.", "gpt-audio: Ünïcode, 日本, \U0001f415", "x", "odd", "even", "a ☃ <b>", "half \ud83d"]
 

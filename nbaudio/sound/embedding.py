@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import numpy as np
 
-from nbaudio import codecs
-from nbaudio.codecs import Samples
 from nbaudio.display.player import Embedded
+from nbaudio.sound import codecs
+from nbaudio.sound.codecs import Samples
 
 __all__ = ["embedded"]
 

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nbaudio.captions import Captions, Knot, Phrase, PhraseTimer, usual_pace
-from nbaudio.pauses import Loudness, Speech
-from nbaudio.phrasing import Word
+from nbaudio.captions.pauses import Loudness, Speech
+from nbaudio.captions.phrases import Captions, Knot, Phrase, PhraseTimer, usual_pace
+from nbaudio.captions.phrasing import Word
 
 __all__ = ["Follower", "aligned"]
 
@@ -48,8 +48,8 @@ _SETTLED_S = 12.0  # what is so far back is not looked at again, so that a long 
 class Follower:
     """The phrases of an answer while it arrives, at the pauses of what has been heard so far.
 
-    As `nbaudio.captions.PhraseTimer`, which see for the parameters, but it takes the sound itself. Of a phrase that is
-    yet to be heard the time is what the pace up to there lets expect.
+    As `PhraseTimer`, which see for the parameters, but it takes the sound itself. Of a phrase that is yet to be heard
+    the time is what the pace up to there lets expect.
     """
 
     def __init__(self, sample_rate: int, *, exact: bool = False) -> None:

@@ -8,9 +8,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, TypeAlias
 
 from nbaudio.errors import BudgetExceeded, CellError
-from nbaudio.estimate import Estimate, Toll
 from nbaudio.prices import dollars
 from nbaudio.settings import NbAudio
+from nbaudio.spending.estimate import Estimate, Toll
 
 __all__ = ["Budget", "Scope"]
 

@@ -13,8 +13,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from nbaudio.clip import Clip
 from nbaudio.errors import ClipError
+from nbaudio.sound.clip import Clip
 
 __all__ = ["park"]
 

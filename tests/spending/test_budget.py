@@ -13,12 +13,13 @@ import pytest
 from openai_server import Gate, OpenAIServer, ToolCall
 
 import nbaudio as nba
-from nbaudio import errors, spending
-from nbaudio.day_totals import day_totals
-from nbaudio.estimate import Toll
+from nbaudio import errors
 from nbaudio.prices import Cost
 from nbaudio.settings import settings
-from nbaudio.spending import Account
+from nbaudio.spending import accounts as spending
+from nbaudio.spending.accounts import Account
+from nbaudio.spending.day_totals import day_totals
+from nbaudio.spending.estimate import Toll
 
 
 @pytest.fixture(autouse=True)

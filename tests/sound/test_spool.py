@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from signals import voice
 
-from nbaudio import spool
-from nbaudio.clip import Clip
 from nbaudio.errors import ClipError
+from nbaudio.sound import spool
+from nbaudio.sound.clip import Clip
 
 
 @pytest.mark.parametrize("make", ["wav", "mp3", "flac"])
@@ -83,7 +83,8 @@ def test_a_disk_that_cannot_be_written_leaves_it_in_memory(monkeypatch: pytest.M
 
 def test_it_ends_with_the_process() -> None:
     code = """
-from nbaudio import Clip, spool
+from nbaudio import Clip
+from nbaudio.sound import spool
 spool.park(Clip.from_pcm16(bytes(4800)))
 print(spool._folder[1], oct(spool._folder[1].stat().st_mode & 0o777), len(list(spool._folder[1].iterdir())))
 """

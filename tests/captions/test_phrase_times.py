@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbaudio.captions import Phrase, PhraseTimer
-from nbaudio.phrasing import LONGEST, Wording
+from nbaudio.captions.phrases import Phrase, PhraseTimer
+from nbaudio.captions.phrasing import LONGEST, Wording
 
 LONG = (
     "When you charge a battery, you push small charged particles from one side to the other, and when you use it they "

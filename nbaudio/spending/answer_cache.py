@@ -22,15 +22,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nbaudio.clip import Clip
 from nbaudio.errors import NbaudioError, NbaudioWarning
 from nbaudio.exchange import Exchange
 from nbaudio.records import record_of, turn_of_record
 from nbaudio.settings import settings
-from nbaudio.tokens import Usage
+from nbaudio.sound.clip import Clip
 from nbaudio.turns import Reply, ToolResult, Turn
 from nbaudio.wire.answers import AudioDelta, TextDelta
 from nbaudio.wire.requests import request_body
+from nbaudio.wire.usage import Usage
 
 __all__ = ["AnswerCache", "answer_cache", "events_of", "key_of"]
 

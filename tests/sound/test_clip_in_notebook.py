@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from signals import voice
 
-from nbaudio import codecs
-from nbaudio.clip import Clip
 from nbaudio.settings import NbAudio
+from nbaudio.sound import codecs
+from nbaudio.sound.clip import Clip
 
 LONG = Clip(voice(duration_s=10), 24_000)
 SMALLER = "Re-encoded smaller to fit the notebook; the clip itself is unchanged."

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbaudio.captions import Captions, Phrase
+from nbaudio.captions.phrases import Captions, Phrase
+from nbaudio.captions.subtitles import lines_of
 from nbaudio.errors import NbaudioError
-from nbaudio.subtitles import lines_of
 
-RESPONSES = Path(__file__).parent / "fixtures" / "wire" / "audio" / "responses"
+RESPONSES = Path(__file__).parents[1] / "fixtures" / "wire" / "audio" / "responses"
 TWO = Captions([Phrase("Yes & no.", 0.5, 1.25), Phrase("It is 1 < 2.", 1.25, 3723.004)])
 
 

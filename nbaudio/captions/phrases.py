@@ -12,9 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, overload
 
-from nbaudio import subtitles
+from nbaudio.captions import subtitles
+from nbaudio.captions.phrasing import Wording
 from nbaudio.errors import NbaudioError
-from nbaudio.phrasing import Wording
 
 __all__ = ["Captions", "Knot", "Phrase", "PhraseTimer", "usual_pace"]
 

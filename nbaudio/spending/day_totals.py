@@ -16,9 +16,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from nbaudio.errors import NbaudioWarning, SetupError
-from nbaudio.estimate import Toll
 from nbaudio.prices import Cost
 from nbaudio.settings import settings
+from nbaudio.spending.estimate import Toll
 
 __all__ = ["DayTotals", "day_totals"]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import nbaudio
-from nbaudio.captions import Captions, Phrase
-from nbaudio.clip import Clip
+from nbaudio.captions.phrases import Captions, Phrase
+from nbaudio.sound.clip import Clip
 from nbaudio.turns import Reply
 from nbaudio.wire.answers import Answer, AnswerReader
 

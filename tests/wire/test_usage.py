@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbaudio.tokens import Usage
+from nbaudio.wire.usage import Usage
 
-RESPONSE = Path(__file__).parent / "fixtures" / "wire" / "chat" / "responses" / "text_and_audio.json"
+RESPONSE = Path(__file__).parents[1] / "fixtures" / "wire" / "chat" / "responses" / "text_and_audio.json"
 COUNTS = st.integers(0, 10**9)
 USAGES = st.builds(Usage, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS)
 FIELDS = (

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from signals import decibel, pitch_of, tone, voice
 
-from nbaudio import codecs
-from nbaudio.clip import Clip
 from nbaudio.errors import ClipError
+from nbaudio.sound import codecs
+from nbaudio.sound.clip import Clip
 
 SECOND = Clip(voice(), 24_000)
 
