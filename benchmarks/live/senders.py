@@ -23,14 +23,14 @@ THINKING_S = 0.5
 
 def by_nbaudio(pace: int, duration_s: float, source: str = "") -> list[float]:
     """A `Player` and its `Feed`, as ``%%speak`` uses them. `source`: whose lead the page knows; empty: nobody's."""
-    from nbaudio.captions.phrases import PhraseTimer
+    from nbaudio.captions.alignment import Follower
     from nbaudio.widgets.feed import Feed
     from nbaudio.widgets.player import Player
     from nbaudio.wire.answers import AudioDelta
 
     player = Player(state="arriving", play="auto", source=source or uuid.uuid4().hex)
     display(player)
-    feed = Feed(player.send_piece, PhraseTimer(SAMPLE_RATE))
+    feed = Feed(player.send_piece, Follower(SAMPLE_RATE))
     time.sleep(THINKING_S)
     sent = []
     for wait_s, piece in PACES[pace].sends(sound_of(duration_s)):
