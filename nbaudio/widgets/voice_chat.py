@@ -57,7 +57,7 @@ VOICES = (
 
 _WINDOW = 20  # turns that are shown at first, and that "Earlier" adds
 _LONGEST_WINDOW = 200
-_PAUSE_S = 0.2  # with the 25 messages a second that pieces may take, 30 in all
+_PAUSE_S = 0.2  # with the 22 messages a second that pieces may take, 27 in all
 
 
 @dataclass(eq=False)

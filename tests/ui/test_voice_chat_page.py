@@ -20,6 +20,8 @@ from signals import voice
 from .chat_page import ChatOnPage, entry
 from .recorder_page import browser_with
 
+pytestmark = pytest.mark.page
+
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "build" / "screenshots" / "chat"
 _JAVASCRIPT = ROOT / "tests" / "widgets" / "js"

@@ -20,10 +20,13 @@ class Page:
     def __init__(self) -> None:
         self.messages: list[tuple[float, dict[str, Any], bytes]] = []
         self.first = threading.Event()
+        self.phrases = threading.Event()
 
     def take(self, message: dict[str, Any], pcm16: bytes) -> None:
         self.messages.append((time.monotonic(), message, pcm16))
         self.first.set()
+        if "phrases" in message:
+            self.phrases.set()
 
 
 def test_the_first_piece_goes_without_waiting_for_another() -> None:
@@ -33,7 +36,7 @@ def test_the_first_piece_goes_without_waiting_for_another() -> None:
 
     assert page.first.wait(10)
     assert feed.finish() == 0
-    assert [message["words"] for _, message, _ in page.messages] == ["Hello."]
+    assert [message["words"] for _, message, _ in page.messages if message["words"]] == ["Hello."]
 
 
 def test_many_small_pieces_become_few_messages_and_nothing_is_lost() -> None:
@@ -68,13 +71,15 @@ def test_pieces_with_sound_are_numbered_and_say_where_they_begin() -> None:
     assert all("phrases" not in message for _, message, _ in page.messages)
 
 
-def test_phrases_go_with_the_words_that_they_are_of() -> None:
+def test_phrases_follow_their_sound() -> None:
     page = Page()
     feed = Feed(page.take, Follower(24_000, exact=True))
     for text in ("Good morning. ", "How are you?"):
         feed.add(TextDelta(text))
         feed.add(AudioDelta(SECOND))
+    assert page.phrases.wait(10)  # although nothing more comes
     feed.finish()
 
     said = [phrase for _, message, _ in page.messages for phrase in message.get("phrases", [])]
     assert ["Good morning.", 0.0, 1.0] in said
+    assert "phrases" not in page.messages[0][1]
