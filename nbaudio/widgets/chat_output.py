@@ -15,7 +15,7 @@ from nbaudio.display.conversation import conversation_html, conversation_markdow
 from nbaudio.display.html import tag
 from nbaudio.display.player import live_class
 from nbaudio.settings import settings
-from nbaudio.widgets.front_end import cell_of, deleted_cells, front_end, widget_view
+from nbaudio.widgets.front_end import cell_of, deleted_cells, front_end, is_served_by_jupyter, widget_view
 
 if TYPE_CHECKING:
     from nbaudio.widgets.voice_chat import VoiceChat
@@ -74,7 +74,7 @@ class ChatOutput:
         if wait_s > 0:
             return wait_s
         self._due = False
-        if widget_view(self._widget.model_id):
+        if not is_served_by_jupyter():
             return None  # a front end that shows the widget itself in the output, and would begin it anew
         from IPython.display import update_display
 

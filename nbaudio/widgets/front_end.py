@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Literal
 
-__all__ = ["cell_of", "deleted_cells", "front_end", "widget_view"]
+__all__ = ["cell_of", "deleted_cells", "front_end", "is_served_by_jupyter", "widget_view"]
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -45,11 +45,19 @@ def widget_view(model_id: str) -> dict[str, Any]:
     """The widget's own part of an output, for front ends that make no widget before they are to show one.
 
     VS Code and Colab are such. JupyterLab and Notebook 7 make it as soon as the kernel tells of it, and what they would
-    save shows an error in the place of all that stands beside it, as soon as there is another kernel.
+    save shows an error in the place of all that stands beside it, as soon as there is another kernel. Where a program
+    runs the cells (nbclient), nbconvert would show it in the place of the rest, and no page would ever have it.
     """
-    if "JPY_SESSION_NAME" in os.environ:  # set by jupyter_server for the kernels of its notebooks
+    from IPython import get_ipython
+
+    if is_served_by_jupyter() or front_end(get_ipython()) == "batch":
         return {}
     return {_WIDGET: {"version_major": 2, "version_minor": 0, "model_id": model_id}}
+
+
+def is_served_by_jupyter() -> bool:
+    """Whether jupyter_server started this kernel, for JupyterLab or Notebook 7."""
+    return "JPY_SESSION_NAME" in os.environ
 
 
 def _request(shell: Any) -> dict[str, Any]:
