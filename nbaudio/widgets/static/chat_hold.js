@@ -12,17 +12,12 @@ const TAP_MS = 350; // nobody says anything in less
 
 export class Hold {
   #held;
-  #now;
   /** when the press began that has not been released; null: there is none */
   #pressed_ms = /** @type {number | null} */ (null);
 
-  /**
-   * @param {Held} held
-   * @param {() => number} [now]  milliseconds
-   */
-  constructor(held, now = () => performance.now()) {
+  /** @param {Held} held */
+  constructor(held) {
     this.#held = held;
-    this.#now = now;
   }
 
   /** Whether the button is down just now. */
@@ -30,16 +25,18 @@ export class Hold {
     return this.#pressed_ms !== null;
   }
 
-  press() {
+  /** @param {number} at_ms  when the person did it: a busy page hears of it later */
+  press(at_ms) {
     if (this.down) return;
     if (this.#held.busy) return this.#held.stop(); // the second press: it began with a tap
-    this.#pressed_ms = this.#now();
+    this.#pressed_ms = at_ms;
     this.#held.start();
   }
 
-  release() {
+  /** @param {number} at_ms */
+  release(at_ms) {
     if (this.#pressed_ms === null) return;
-    const held_ms = this.#now() - this.#pressed_ms;
+    const held_ms = at_ms - this.#pressed_ms;
     this.#pressed_ms = null;
     if (held_ms >= TAP_MS) this.#held.stop();
   }

@@ -160,10 +160,10 @@ export class ChatView {
       if (event.button !== 0) return;
       this.#pressed = true;
       button.setPointerCapture(event.pointerId);
-      this.#hold.press();
+      this.#hold.press(event.timeStamp);
     });
-    const released = () => {
-      this.#hold.release();
+    const released = (/** @type {Event} */ event) => {
+      this.#hold.release(event.timeStamp);
       setTimeout(() => (this.#pressed = false)); // after the click that belongs to it
     };
     for (const name of ["pointerup", "pointercancel"]) on(button, name, released);
@@ -173,14 +173,14 @@ export class ChatView {
     on(button, "keydown", (event) => {
       if (!isPress(event) || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault(); // else the key clicks too
-      if (!event.repeat) this.#hold.press();
+      if (!event.repeat) this.#hold.press(event.timeStamp);
     });
     on(button, "keyup", (event) => {
       if (!isPress(event)) return;
       event.preventDefault();
-      this.#hold.release();
+      this.#hold.release(event.timeStamp);
     });
-    on(button, "blur", () => this.#hold.release());
+    on(button, "blur", (event) => this.#hold.release(event.timeStamp));
   }
 
   #show() {
