@@ -10,7 +10,8 @@ from itertools import islice, takewhile
 from typing import Any
 
 from nbaudio import errors
-from nbaudio.backends.client import client_for
+from nbaudio.backends import chat
+from nbaudio.backends.connection import connection_to
 from nbaudio.settings import Backend, NbAudio
 from nbaudio.sound.clip import Clip
 from nbaudio.turns import Reply, ToolResult, Turn
@@ -89,7 +90,8 @@ class Exchange:
 
     async def _send(self, put: Callable[[TextDelta | AudioDelta], None]) -> None:
         # aclosing: an exception here must close the connection now, not when the generator is collected
-        async with aclosing(client_for(self.backend, self.settings).send(self.body(), self._reader)) as events:
+        connection = connection_to(self.backend, self.settings)
+        async with aclosing(chat.send(connection, self.body(), self._reader)) as events:
             async for event in events:
                 put(event)
 

@@ -10,9 +10,10 @@ import anyio
 
 from nbaudio import errors
 from nbaudio.backends import loop
-from nbaudio.backends.client import client_for
+from nbaudio.backends.connection import Connection, connection_to
 from nbaudio.settings import Backend, NbAudio, settings
 from nbaudio.sound.clip import Clip
+from nbaudio.wire.transcriptions import file_part, form_fields, words_from
 
 __all__ = ["begin", "begin_each"]
 
@@ -86,9 +87,9 @@ def _ready(backend: Backend) -> Backend:
 
 async def _words(clips: Sequence[Clip], backend: Backend, chosen: NbAudio) -> str:
     model = chosen.transcription_model or backend.dialect.transcription_model
-    client = client_for(backend, chosen)
+    connection = connection_to(backend, chosen)
     try:
-        return " ".join(filter(None, [await client.transcribe(*clip.for_model(), model) for clip in clips]))
+        return " ".join(filter(None, [await _transcribe(connection, *clip.for_model(), model) for clip in clips]))
     except errors.ServerRefused as error:
         next_step = _next_step(error, backend, model)
         if not next_step:
@@ -101,6 +102,12 @@ async def _words(clips: Sequence[Clip], backend: Backend, chosen: NbAudio) -> st
             param=error.param,
             request_id=error.request_id,
         ) from error
+
+
+async def _transcribe(connection: Connection, data: bytes, ending: str, model: str) -> str:
+    form = {"data": form_fields(model), "files": {"file": file_part(data, ending)}}
+    async with connection.post("audio/transcriptions", lambda: form) as response:
+        return words_from(await response.aread(), response.headers.get("content-type", ""))
 
 
 def _next_step(error: errors.ServerRefused, backend: Backend, model: str) -> str:

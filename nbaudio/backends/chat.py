@@ -1,0 +1,55 @@
+"""Chat: a request to ``/chat/completions``, and its answer as it arrives, streamed or whole."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any
+
+from nbaudio import errors
+from nbaudio.backends.connection import AGAIN, DONE, Connection
+from nbaudio.wire.answers import AnswerReader, AudioDelta, TextDelta
+from nbaudio.wire.requests import Inline, serialized
+
+__all__ = ["send"]
+
+
+async def send(
+    connection: Connection, body: Mapping[str, Any], reader: AnswerReader
+) -> AsyncGenerator[TextDelta | AudioDelta, None]:
+    """What arrives, as it arrives; `reader` holds all of it, also when this ends in an error.
+
+    Raises
+    ------
+    RequestError
+        In one of its kinds.
+    """
+    length, parts = serialized(body)
+    headers = {"content-type": "application/json", "content-length": str(length)}
+    server = connection.backend.name
+    async with connection.post(
+        "chat/completions", lambda: {"content": _bytes_of(parts), "headers": headers}
+    ) as response:
+        # Branch on what came, not on what was asked for: some servers ignore `stream`.
+        if response.headers.get("content-type", "").startswith("text/event-stream"):
+            async for chunk in connection.events(response):
+                if chunk is DONE:
+                    reader.ended = True
+                else:
+                    for event in reader.take_chunk(chunk):
+                        yield event
+        else:
+            for event in reader.take_whole(connection.read_json(await response.aread())):
+                yield event
+    if not reader.complete and not reader.started:
+        raise errors.BadReply(f"{server} sent an empty answer.", AGAIN)
+    if not reader.complete:
+        raise errors.ReplyCut(f"The answer of {server} ended in the middle.", AGAIN)
+
+
+async def _bytes_of(parts: list[bytes | Inline]) -> AsyncIterator[bytes]:
+    for part in parts:
+        if isinstance(part, Inline):
+            for piece in part.pieces():
+                yield piece
+        else:
+            yield part

@@ -1,0 +1,194 @@
+"""The connection to one backend: requests with retries, and errors in plain words whenever they come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import anyio
+import httpx
+
+from nbaudio import errors
+from nbaudio.backends.offline import AsgiTransport
+from nbaudio.backends.retry import wait_s
+from nbaudio.settings import Backend, NbAudio
+from nbaudio.wire.errors import error_from_response, error_from_stream, is_retryable
+from nbaudio.wire.sse import SseDecoder
+
+__all__ = ["AGAIN", "DONE", "Connection", "connection_to"]
+
+AGAIN = "Run the cell again."
+"""What a person can do about most of what goes wrong on the way."""
+DONE: Any = object()
+"""What `Connection.events` gives for ``[DONE]``."""
+
+
+class Connection:
+    """Sends requests to one backend; belongs to the loop of `nbaudio.backends.loop`.
+
+    Parameters
+    ----------
+    backend : Backend
+    options : NbAudio
+        Timeouts and retries.
+    """
+
+    def __init__(self, backend: Backend, options: NbAudio) -> None:
+        self.backend = backend
+        self._retries = options.retries
+        headers = {"user-agent": "nbaudio", "accept": "application/json, text/event-stream"}
+        if backend.key:
+            headers[backend.dialect.key_header] = backend.dialect.key_prefix + backend.key
+        self._http = httpx.AsyncClient(
+            base_url=backend.base_url + "/",
+            headers=headers,
+            timeout=httpx.Timeout(options.timeout_s, connect=options.connect_timeout_s),
+            transport=_offline_transport(options) if backend.offline else None,
+        )
+
+    @asynccontextmanager
+    async def post(self, path: str, make: Callable[[], dict[str, Any]]) -> AsyncIterator[httpx.Response]:
+        """The response once its status is good, after as many tries as the rules allow.
+
+        A request is sent again only until an answer has begun: later would bill and speak twice.
+
+        Parameters
+        ----------
+        path : str
+            Below the address of the backend.
+        make : callable
+            Gives what httpx takes as `content` and `headers`, or `data` and `files`; called for each try.
+
+        Raises
+        ------
+        RequestError
+            In one of its kinds; also for what goes wrong while the answer is read within the context.
+        """
+        for attempt in range(self._retries + 1):
+            last = attempt == self._retries
+            try:
+                response = await self._http.send(self._http.build_request("POST", path, **make()), stream=True)
+            except httpx.HTTPError as error:
+                pause = None if last else wait_s(attempt, {})
+                if pause is None:
+                    raise self._no_answer(error) from error
+                await anyio.sleep(pause)
+                continue
+            try:
+                if response.status_code < 400:
+                    with self._breaking_off():
+                        yield response
+                    return
+                said = await response.aread()
+                pause = wait_s(attempt, response.headers)
+                if last or pause is None or not is_retryable(response.status_code, said, response.headers):
+                    raise error_from_response(
+                        response.status_code,
+                        response.headers,
+                        said,
+                        server=self.backend.name,
+                        key_from=self.backend.key_from,
+                    )
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await response.aclose()
+            await anyio.sleep(pause)
+
+    async def events(self, response: httpx.Response) -> AsyncIterator[Any]:
+        """The JSON of each server-sent event of a response, and `DONE` for ``[DONE]``.
+
+        Raises
+        ------
+        RequestError
+            If one is no JSON, or an error that came after the answer had begun.
+        """
+        decoder = SseDecoder()
+        async for data in response.aiter_raw() if _plain(response) else response.aiter_bytes():
+            for event in decoder.feed(data):
+                yield self._event(event)
+        for event in decoder.flush():
+            yield self._event(event)
+
+    def read_json(self, text: str | bytes) -> Any:
+        """What an answer says.
+
+        Raises
+        ------
+        BadReply
+            If it is no JSON.
+        """
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise errors.BadReply(
+                f"The answer of {self.backend.name} is not JSON.",
+                f"Is {self.backend.base_url} the address of an OpenAI-compatible API, up to and with /v1?",
+            ) from error
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    def _event(self, text: str) -> Any:
+        if text.strip() == "[DONE]":
+            return DONE
+        found = self.read_json(text)
+        error = error_from_stream(found, server=self.backend.name, key_from=self.backend.key_from)
+        if error is not None:
+            raise error
+        return found
+
+    @contextmanager
+    def _breaking_off(self) -> Iterator[None]:
+        """What goes wrong while an answer is read."""
+        try:
+            yield
+        except httpx.TimeoutException as error:
+            raise errors.TimedOut(f"{self.backend.name} fell silent in the middle of its answer.", AGAIN) from error
+        except httpx.TransportError as error:
+            raise errors.ReplyCut(f"The answer of {self.backend.name} broke off.", AGAIN) from error
+
+    def _no_answer(self, error: httpx.HTTPError) -> errors.RequestError:
+        server, url = self.backend.name, self.backend.base_url
+        if isinstance(error, httpx.ConnectTimeout):
+            return errors.TimedOut(f"{url} does not answer.", "Check the address and the network.")
+        if isinstance(error, httpx.TimeoutException):
+            return errors.TimedOut(
+                f"{server} took longer than {self._http.timeout.read:g} s to answer.",
+                "Run the cell again, or allow more: %config NbAudio.timeout_s.",
+            )
+        if isinstance(error, httpx.ConnectError):
+            return errors.ConnectionFailed(
+                f"Nobody answers at {url}: {_reason(error)}.", "Is the server running, and the address right?"
+            )
+        return errors.ConnectionFailed(
+            f"The connection to {server} broke off before an answer: {_reason(error)}.", AGAIN
+        )
+
+
+_connections: dict[tuple[Backend, str, float, float, int, str], Connection] = {}
+
+
+def connection_to(backend: Backend, options: NbAudio) -> Connection:
+    """The connection to this backend, made once, so that it and the engine stay warm."""
+    key = (backend, backend.key, options.timeout_s, options.connect_timeout_s, options.retries, options.brain)
+    if key not in _connections:
+        _connections[key] = Connection(backend, options)
+    return _connections[key]
+
+
+def _offline_transport(options: NbAudio) -> httpx.AsyncBaseTransport:
+    from nbaudio.engine.app import create_app
+    from nbaudio.engine.parts import engine
+
+    return AsgiTransport(create_app(engine(options.brain)))
+
+
+def _plain(response: httpx.Response) -> bool:
+    return str(response.headers.get("content-encoding", "identity")) == "identity"
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
