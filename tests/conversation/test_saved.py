@@ -10,7 +10,6 @@ import os
 import random
 import stat
 import struct
-import sys
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterable
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from openai_server import OpenAIServer
+from rights import HAVE_RIGHTS, read_only_folder
 from signals import voice
 
 import nbaudio as nba
@@ -398,10 +398,7 @@ def test_a_file_packed_anew_by_hand_is_read(tmp_path: Path) -> None:
     assert Conversation.load(path)[0].clip == PCM
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no such rights")
-def test_a_folder_that_nobody_may_write(tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
-    tmp_path.chmod(0o500)
-    with pytest.raises(SavedFileError, match="Permission denied"):
-        nba.Conversation().save(tmp_path / "talk.nbaudio")
+@pytest.mark.skipif(not HAVE_RIGHTS, reason="rights are other on this system")
+def test_a_folder_that_nobody_may_write() -> None:
+    with read_only_folder() as folder, pytest.raises(SavedFileError, match="Permission denied"):
+        nba.Conversation().save(folder / "talk.nbaudio")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from openai_server import OpenAIServer
+from rights import HAVE_RIGHTS, without_rights
 
 import nbaudio as nba
 from nbaudio.errors import NbaudioError, NbaudioWarning
@@ -66,7 +66,7 @@ def test_a_warning_that_is_made_an_error_ends_no_talk(server: OpenAIServer, tmp_
         assert len(talk("One.")) == 2
 
 
-@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="rights are other on this system")
+@pytest.mark.skipif(not HAVE_RIGHTS, reason="rights are other on this system")
 def test_a_folder_that_is_read_only(server: OpenAIServer, journal_file: Path) -> None:
     talk("Before.")  # so that all is imported that nobody may read
     folder = Path(tempfile.mkdtemp())
@@ -78,18 +78,14 @@ def test_a_folder_that_is_read_only(server: OpenAIServer, journal_file: Path) ->
     new.mkdir()
     for path, mode in ((written, 0o444), (new, 0o555), (folder, 0o555)):
         path.chmod(mode)
-    root = os.geteuid() == 0
     try:
-        if root:
-            os.seteuid(65534)
-        with told_once("can't be written"):
-            talk("Not written.")
-        nba.NbAudio.instance().journal = str(new / "journal.sqlite3")
-        with told_once("can't be written"):
-            talk("Nor this.")
+        with without_rights():
+            with told_once("can't be written"):
+                talk("Not written.")
+            nba.NbAudio.instance().journal = str(new / "journal.sqlite3")
+            with told_once("can't be written"):
+                talk("Nor this.")
     finally:
-        if root:
-            os.seteuid(0)
         journal.close()
         for path, mode in ((folder, 0o755), (new, 0o755), (written, 0o600)):
             path.chmod(mode)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rights import HAVE_RIGHTS, read_only_folder
 
 import nbaudio
 from nbaudio.engine.weights import models
@@ -447,12 +448,13 @@ def test_a_folder_that_cannot_be(shelf: Shelf, toy: Callable[..., Model], monkey
     assert shelf.asked == []
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written(shelf: Shelf, toy: Callable[..., Model], root: Path) -> None:
-    root.mkdir()
-    root.chmod(0o555)
-    with pytest.raises(WeightsError, match="can't be written to"):
-        models.fetch([toy(shelf.url("good"))], progress=False)
+@pytest.mark.skipif(not HAVE_RIGHTS, reason="rights are other on this system")
+def test_a_folder_that_cannot_be_written(shelf: Shelf, toy: Callable[..., Model], monkeypatch: Any) -> None:
+    wanted = [toy(shelf.url("good"))]
+    with read_only_folder() as folder:
+        monkeypatch.setenv("NBAUDIO_WEIGHTS", str(folder))
+        with pytest.raises(WeightsError, match="can't be written to"):
+            models.fetch(wanted, progress=False)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that can't be caught")
