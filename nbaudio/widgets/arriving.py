@@ -160,8 +160,8 @@ class Arriving:
         if self.take is not None and not self.take.over:
             self._settle(self.take)  # another page records now
         for old in self._over & self._takes.keys():
-            del self._takes[old]
-        self.take = self._takes[name] = Take(sample_rate)
+            self._takes.pop(old).release()
+        self.take = self._takes[name] = Take(sample_rate, to_say=self._recorder.to_say)
         self._last_s = time.monotonic()
         self._watch(name, LOST_S.get(door, LOST_S["microphone"]))
         threading.Thread(target=_get_ready, daemon=True).start()
@@ -277,6 +277,7 @@ class Arriving:
                     self._safely(take.finish)
                 else:
                     take.discard()
+                take.release()
             self._takes.clear()
             self._ended(None)
 
