@@ -11,7 +11,6 @@ import os
 import queue
 import sqlite3
 import threading
-import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -45,6 +44,8 @@ class Alongside:
         self._written: dict[int, bytes] = {}
         self._journals: set[Path] = set()
         self._over = False
+        self.process = os.getpid()
+        """Whose recording it is: a fork that ends does not end it."""
         _unsaid.add(self)
         _worker.do(partial(journal.beside, lambda store: None))  # so that it is open by the time it is needed
 
@@ -69,7 +70,7 @@ class Alongside:
                 if not journal.beside(partial(self._put, position, digest)):
                     return  # with the next
                 self._written[position] = digest
-        _tidy()
+                _tidy()
 
     def _put(self, position: int, digest: bytes, store: Store) -> None:
         if str(self._recording) in store.said:
@@ -98,7 +99,7 @@ class Alongside:
                     own.close()
 
 
-_unsaid: weakref.WeakSet[Alongside] = weakref.WeakSet()
+_unsaid: set[Alongside] = set()
 
 
 def _tidy() -> None:
@@ -158,9 +159,10 @@ def settled(limit_s: float = 60.0) -> bool:
 
 
 def _at_exit() -> None:
-    for one in tuple(_unsaid):
+    mine = [one for one in tuple(_unsaid) if one.process == os.getpid()]
+    for one in mine:
         one.forget()
-    if _worker._thread is not None and _worker._process == os.getpid():
+    if mine:
         _worker.wait(_AT_EXIT_S)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nbaudio.journal.store import Store
 
-__all__ = ["clear", "forget", "retain"]
+__all__ = ["clear", "forget", "forget_all", "retain"]
 
 _DAY_S = 86_400.0  # no recording lasts longer
 _AT_ONCE = 50  # turns, between two looks at the size
@@ -47,6 +47,14 @@ def forget(store: Store, recording: Path) -> None:
     store.connection.execute("PRAGMA secure_delete = ON")
     if _delete_recordings(store, "recording = ?", str(recording)):
         _write_through(store)
+
+
+def forget_all(copy: sqlite3.Connection) -> None:
+    """Delete from a copy of a journal what was recorded and not said, which nobody would delete there."""
+    copy.execute("PRAGMA foreign_keys = ON")
+    copy.execute("PRAGMA secure_delete = ON")
+    with copy:
+        copy.execute("DELETE FROM long_sound WHERE recording NOT NULL")
 
 
 def _write_through(store: Store) -> None:

@@ -143,6 +143,10 @@ def _close_the_oldest(newest: Recorded) -> None:
     with _counting:
         _open.append(weakref.ref(newest))
         oldest = _open.popleft()() if len(_open) > _MOST_OPEN else None
-    if oldest is not None:
-        with contextlib.suppress(ClipError):  # whoever uses it is told
-            oldest.settle()
+    if oldest is not None:  # on a thread: whoever has just recorded something waits for no other recording
+        threading.Thread(target=_settle, args=(oldest,), name="nbaudio-settle", daemon=True).start()
+
+
+def _settle(recorded: Recorded) -> None:
+    with contextlib.suppress(ClipError):  # whoever uses it is told
+        recorded.settle()
