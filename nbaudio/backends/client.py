@@ -11,6 +11,7 @@ import anyio
 import httpx
 
 from nbaudio import errors
+from nbaudio.backends import loop
 from nbaudio.backends.offline import AsgiTransport
 from nbaudio.backends.retry import wait_s
 from nbaudio.settings import Backend, NbAudio
@@ -20,7 +21,7 @@ from nbaudio.wire.requests import Inline, serialized
 from nbaudio.wire.sse import SseDecoder
 from nbaudio.wire.transcriptions import file_part, form_fields, words_from
 
-__all__ = ["Client", "client_for"]
+__all__ = ["Client", "client_for", "get_ready"]
 
 
 class Client:
@@ -202,8 +203,18 @@ def client_for(backend: Backend, options: NbAudio) -> Client:
     """The client of this backend, made once, so that connections and the engine stay warm."""
     key = (backend, backend.key, options.timeout_s, options.connect_timeout_s, options.retries, options.brain)
     if key not in _clients:
-        _clients[key] = Client(backend, options)
+        _clients.setdefault(key, Client(backend, options))
     return _clients[key]
+
+
+def get_ready(backend: Backend, options: NbAudio) -> None:
+    """Have in place what the first request to a server needs here: it takes longer than the request's own beginning.
+
+    Nothing is sent, and no connection is opened. The offline engine gets ready by itself.
+    """
+    if not backend.offline:
+        client_for(backend, options)
+        loop.wait(loop.start(anyio.sleep, 0))
 
 
 def _offline_transport(options: NbAudio) -> httpx.AsyncBaseTransport:
