@@ -14,6 +14,7 @@ from nbaudio.backends import chat
 from nbaudio.backends.connection import connection_to
 from nbaudio.settings import Backend, NbAudio
 from nbaudio.sound.clip import Clip
+from nbaudio.sound.recorded import Recorded
 from nbaudio.turns import Reply, ToolResult, Turn
 from nbaudio.wire.answers import AnswerReader, AudioDelta, TextDelta
 from nbaudio.wire.requests import Message, Options, request_body
@@ -111,7 +112,7 @@ class Exchange:
         if not isinstance(turn, Reply):
             if not self._sounds(turn, now):
                 return Message(turn.role, turn.words)
-            return Message(turn.role, turn.text, tuple(clip.for_model() for clip in turn.clips))
+            return Message(turn.role, turn.text, tuple(map(_as_sent, turn.clips)))
         calls = turn.tool_calls
         if self._id_is_good(turn, now):
             return Message("assistant", audio_id=turn.audio_id, tool_calls=calls)
@@ -142,6 +143,11 @@ class Exchange:
             backend=self.backend.name,
         )
         return replace(reply, audio_id="", expires_at=0) if not whole else reply
+
+
+def _as_sent(clip: Clip) -> tuple[bytes | Recorded, str]:
+    """The file that goes out: a recording is read while it goes."""
+    return (clip.recorded, "wav") if clip.recorded is not None else clip.for_model()
 
 
 def _paired(turns: Sequence[Turn]) -> list[Turn]:

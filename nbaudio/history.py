@@ -130,6 +130,7 @@ def export(path: str | os.PathLike[str]) -> Path:
         made = sqlite3.connect(copy)
         try:
             own.connection.backup(made)
+            retention.forget_all(made)
         finally:
             made.close()
     except (OSError, sqlite3.Error) as error:

@@ -11,13 +11,14 @@ import anyio
 import httpx
 
 from nbaudio import errors
+from nbaudio.backends import loop
 from nbaudio.backends.offline import AsgiTransport
 from nbaudio.backends.retry import wait_s
 from nbaudio.settings import Backend, NbAudio
 from nbaudio.wire.errors import error_from_response, error_from_stream, is_retryable
 from nbaudio.wire.sse import SseDecoder
 
-__all__ = ["AGAIN", "DONE", "Connection", "connection_to"]
+__all__ = ["AGAIN", "DONE", "Connection", "connection_to", "get_ready"]
 
 AGAIN = "Run the cell again."
 """What a person can do about most of what goes wrong on the way."""
@@ -175,8 +176,18 @@ def connection_to(backend: Backend, options: NbAudio) -> Connection:
     """The connection to this backend, made once, so that it and the engine stay warm."""
     key = (backend, backend.key, options.timeout_s, options.connect_timeout_s, options.retries, options.brain)
     if key not in _connections:
-        _connections[key] = Connection(backend, options)
+        _connections.setdefault(key, Connection(backend, options))
     return _connections[key]
+
+
+def get_ready(backend: Backend, options: NbAudio) -> None:
+    """Have in place what the first request to a server needs here: it takes longer than the request's own beginning.
+
+    Nothing is sent, and no connection is opened. The offline engine gets ready by itself.
+    """
+    if not backend.offline:
+        connection_to(backend, options)
+        loop.wait(loop.start(anyio.sleep, 0))
 
 
 def _offline_transport(options: NbAudio) -> httpx.AsyncBaseTransport:

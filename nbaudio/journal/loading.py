@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from nbaudio.journal.store import Store
 from nbaudio.journal.watcher import journal
 from nbaudio.records import turn_of_record
 from nbaudio.sound.clip import Clip
+from nbaudio.sound.parts import is_named
 from nbaudio.turns import Reply, Turn
 
 __all__ = ["chat_turns", "turn_at"]
@@ -94,6 +94,6 @@ class _Sound:
                 f"The sound of an earlier turn is gone: it is no longer in the journal {self._path}.",
                 "It was cleared, or grew too old.",
             )
-        if hashlib.sha256(data).hexdigest() != self._digest:
+        if not is_named(data, self._digest):
             raise ClipError(f"A sound in the journal {self._path} is damaged.")
         return data

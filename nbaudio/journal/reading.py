@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from nbaudio.journal.long_sounds import long_sound
 from nbaudio.journal.store import Store, plain
 
 __all__ = [
@@ -142,8 +143,11 @@ def pieces_of(store: Store, number: int) -> Iterator[tuple[int, bytes]]:
 
 def sound(store: Store, digest: str) -> bytes | None:
     """A sound file's bytes."""
-    row = store.connection.execute("SELECT data FROM sound WHERE digest = ?", (digest,)).fetchone()
-    return bytes(row[0]) if row else None
+    row = store.connection.execute("SELECT data, long_sound FROM sound WHERE digest = ?", (digest,)).fetchone()
+    if row is None:
+        return None
+    data, number = row
+    return bytes(data) if number is None else long_sound(store.connection, number)
 
 
 def snippet(words: str, query: str, width: int = 80) -> str:

@@ -56,6 +56,22 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
         "CREATE INDEX turn_sound_digest ON turn_sound (digest)",
     ),
+    (
+        """CREATE TABLE long_sound (  -- a sound in parts, see nbaudio.sound.parts
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            recording TEXT UNIQUE,    -- the file of a recording that has not been said yet
+            begun REAL NOT NULL
+        )""",
+        """CREATE TABLE part (
+            long_sound INTEGER NOT NULL REFERENCES long_sound ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            digest BLOB NOT NULL,     -- SHA-256 of data
+            data BLOB NOT NULL
+        )""",
+        "CREATE UNIQUE INDEX part_position ON part (long_sound, position, digest)",
+        # Where a sound is a long one, data is empty, and digest is made of those of the parts.
+        "ALTER TABLE sound ADD COLUMN long_sound INTEGER",
+    ),
 )
 
 

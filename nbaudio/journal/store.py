@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sqlite3
@@ -13,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from nbaudio.errors import ClipError
+from nbaudio.journal.long_sounds import put_long
 from nbaudio.journal.place import ENDINGS, beside, create_private, restrict
 from nbaudio.journal.schema import migrate, version_of
 from nbaudio.records import record_of
 from nbaudio.sound.clip import Clip
+from nbaudio.sound.parts import Whole
 from nbaudio.turns import Turn
 
 __all__ = ["Store", "identity", "plain", "set_aside"]
@@ -45,6 +46,8 @@ class Store:
         create_private(path, ours=ours)
         self.path = path
         self.process = os.getpid()
+        self.said: set[str] = set()
+        """The files of recordings that have been written as sounds of turns."""
         self._file = identity(path)
         self._patience_ms = _PATIENCE_MS
         self._wal = path.with_name(path.name + "-wal")
@@ -91,9 +94,15 @@ class Store:
 
     def tidy(self) -> None:
         """Bring what waits in the -wal file into the journal, if it is much."""
+        if self.untidy:
+            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+    @property
+    def untidy(self) -> bool:
+        """Whether much waits in the -wal file."""
         with suppress(OSError):
-            if self._wal.stat().st_size > _WAL_BYTES:
-                self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            return self._wal.stat().st_size > _WAL_BYTES
+        return False
 
     def close(self) -> None:
         """Let go of the file."""
@@ -176,12 +185,15 @@ class Store:
         return number
 
     def _put_sound(self, clip: Clip) -> str:
-        data, _ = clip.as_kept()
-        digest = hashlib.sha256(data).hexdigest()
-        there = self.connection.execute("SELECT 1 FROM sound WHERE digest = ?", (digest,)).fetchone()
-        if there is None:
-            self.connection.execute("INSERT INTO sound (digest, data) VALUES (?, ?)", (digest, data))
-        return digest
+        sound = clip.recorded or Whole(clip.as_kept()[0])
+        if self.connection.execute("SELECT 1 FROM sound WHERE digest = ?", (sound.name,)).fetchone() is None:
+            row: tuple[str, bytes, int | None] = sound.name, sound.part(0), None
+            if len(sound.digests) > 1:
+                recording = str(clip.recorded.path) if clip.recorded is not None else ""
+                row = sound.name, b"", put_long(self.connection, recording, sound)
+                self.said.add(recording)
+            self.connection.execute("INSERT INTO sound (digest, data, long_sound) VALUES (?, ?, ?)", row)
+        return sound.name
 
     def number_of(self, chat: str, turn: Turn) -> int | None:
         """Under which number a turn of a conversation stands there."""

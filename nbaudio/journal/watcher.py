@@ -100,7 +100,7 @@ class Journal:
             return self._put(store, talk, question, len(talk) if place is None else place, "asked")
 
         if question.id not in self._unwritten:
-            number = self._change(talk, ask, also=question)
+            number = self._change(talk, ask, also=question, tidies=False)
             if number is not None and self._store is not None:
                 self._arriving[question.id] = _Arriving(self._store, number)
 
@@ -169,6 +169,17 @@ class Journal:
             raise NbaudioError("The journal is off.", "%nbaudio history on, or unset NBAUDIO_JOURNAL.")
         return found[0]
 
+    def beside(self, work: Callable[[Store], object]) -> bool:
+        """Do some work with the open journal that nobody waits for; says whether it could be done at once."""
+        with self._lock:
+            patience_ms, self._patience_ms = self._patience_ms, _PIECE_PATIENCE_MS
+            try:
+                return self._attempt(lambda store: (work(store),)) is not None
+            except (_Failed, NbaudioError):  # whoever has something to say will be told
+                return False
+            finally:
+                self._patience_ms = patience_ms
+
     def sound(self, path: Path, digest: str) -> bytes | None:
         """A sound file's bytes, also from a journal that is not written to any more."""
         with self._lock:
@@ -192,7 +203,9 @@ class Journal:
 
     # -- how ------------------------------------------------------------------------------------------------
 
-    def _change(self, talk: Sequence[Turn], more: Callable[[Store], T], also: Turn | None = None) -> T | None:
+    def _change(
+        self, talk: Sequence[Turn], more: Callable[[Store], T], also: Turn | None = None, *, tidies: bool = True
+    ) -> T | None:
         """Bring the journal in line with a conversation, and do more, both or none of it; None where it can't be."""
 
         def work(store: Store) -> tuple[T]:
@@ -201,7 +214,8 @@ class Journal:
                 self._follow(store, talk, turns)
                 done = more(store)
             self._talks[talk] = _Written(store, turns)
-            store.tidy()
+            if tidies:
+                store.tidy()
             return (done,)
 
         with self._lock:

@@ -60,7 +60,7 @@ async def record_and_ask(
         take = _record_in_terminal(how.get("max_s", 60.0), how.get("silence_s", 1.5))
         return ask(shell, names, text, str(take.path), aloud=aloud, shows=shows, name=name, **options)
     async with widgets_heard():
-        recorder = Recorder(prompt=text.strip(), **how)
+        recorder = Recorder(prompt=text.strip(), to_say=True, **how)
         shown: DisplayHandle = display(recorder, display_id=True)
         replied, above = False, None
         try:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from functools import cache
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from nbaudio.errors import SetupError
+from nbaudio.errors import NbaudioError, SetupError
+from nbaudio.settings import NbAudio, settings
 from nbaudio.sound.clip import Clip
 from nbaudio.widgets.kernel_door import KernelDoor
 from nbaudio.widgets.take import Take
@@ -160,11 +161,12 @@ class Arriving:
         if self.take is not None and not self.take.over:
             self._settle(self.take)  # another page records now
         for old in self._over & self._takes.keys():
-            del self._takes[old]
-        self.take = self._takes[name] = Take(sample_rate)
+            self._takes.pop(old).release()
+        self.take = self._takes[name] = Take(sample_rate, to_say=self._recorder.to_say)
         self._last_s = time.monotonic()
         self._watch(name, LOST_S.get(door, LOST_S["microphone"]))
-        threading.Thread(target=_get_ready, daemon=True).start()
+        chosen = settings() if self._recorder.to_say else None
+        threading.Thread(target=_get_ready, args=(chosen,), daemon=True).start()
         return self.take
 
     def _add(self, name: str, take: Take, index: int, pcm16: bytes) -> None:
@@ -277,6 +279,7 @@ class Arriving:
                     self._safely(take.finish)
                 else:
                     take.discard()
+                take.release()
             self._takes.clear()
             self._ended(None)
 
@@ -294,7 +297,14 @@ class Arriving:
         self.home.later(limit_s, look)
 
 
-@cache
-def _get_ready() -> None:
-    """Import what reads sound files while somebody still speaks: it takes longer than the recording's end."""
+def _get_ready(chosen: NbAudio | None) -> None:
+    """Import what is used next while somebody still speaks: it takes longer than the recording's end.
+
+    With settings, also what the first request by these needs.
+    """
     Clip.from_pcm16(bytes(2))
+    if chosen is not None:
+        from nbaudio.backends.connection import get_ready
+
+        with suppress(NbaudioError):  # whoever asks is told
+            get_ready(chosen.resolve(), chosen)

@@ -84,6 +84,8 @@ class Recorder(anywidget.AnyWidget):
         The length of the finished recording.
     trouble : str
         What went wrong, in plain words.
+    to_say : bool
+        Whether what it records is said in a conversation at once: then the journal gets it while it is recorded.
 
     Examples
     --------
@@ -113,7 +115,8 @@ class Recorder(anywidget.AnyWidget):
     _esm = Unicode().tag(sync=True)
     _css = Unicode().tag(sync=True)
 
-    def __init__(self, **traits: Any) -> None:
+    def __init__(self, *, to_say: bool = False, **traits: Any) -> None:
+        self.to_say = to_say
         self._arriving: Arriving | None = None  # `__del__` closes what was never made, too
         self._ready = self._shown = False
         super().__init__(key=uuid.uuid4().hex, shut={**_shut_doors(), **traits.pop("shut", {})}, **traits)

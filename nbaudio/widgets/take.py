@@ -2,28 +2,33 @@
 
 Pieces are numbered from 0, headerless PCM16, all of one length but the last. They may come in any order, twice, and on
 two threads. What is in order is in a WAV file at once, so that nothing is lost with the process, an hour needs no
-memory, and the end costs the same at any length: the 44 bytes of the file's header.
+memory, and the end costs the same at any length: the 44 bytes of the file's header. The clip that comes of it is read
+from that file when it is used, and a take that is to be said is in the journal while it grows.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from nbaudio.errors import ClipError
 from nbaudio.sound.codecs import Samples, pcm16_to_samples, wav_header
+from nbaudio.sound.parts import HEADER_BYTES, PART_BYTES, GrowingDigests
+from nbaudio.sound.recorded import Recorded
 from nbaudio.widgets.recordings import new_name, prune, recordings_folder
 
 if TYPE_CHECKING:
+    from nbaudio.journal.alongside import Alongside
     from nbaudio.sound.clip import Clip
 
 __all__ = ["Take"]
 
-_HEADER = len(wav_header(0, 24_000))
-_MOST_BYTES = 0xFFFFFFFF - _HEADER  # what a WAV file's sizes can say: a day at 24,000 Hz
+_MOST_BYTES = 0xFFFFFFFF - HEADER_BYTES  # what a WAV file's sizes can say: a day at 24,000 Hz
 _MOST_WAITING = 20  # pieces that are held back for one that is missing: 2 s from a microphone
 _FARTHEST = 600  # pieces ahead of the next one: what claims to be farther is no piece of this recording
 
@@ -38,6 +43,9 @@ class Take:
     folder : Path, optional
         Where the file goes; by default `recordings_folder()`. It is made where it is missing, readable by its owner
         alone, as the file is.
+    to_say : bool
+        Whether it will be said in a conversation as soon as it ends: then the journal gets it while it grows. Call
+        `release` when it has been said, or will not be.
 
     Attributes
     ----------
@@ -68,7 +76,7 @@ class Take:
     Clip(0.20 s, 24000 Hz, mono, silent)
     """
 
-    def __init__(self, sample_rate: int, *, folder: Path | None = None) -> None:
+    def __init__(self, sample_rate: int, *, folder: Path | None = None, to_say: bool = False) -> None:
         self.sample_rate = sample_rate
         self.over = False
         self._folder = folder or recordings_folder()
@@ -81,9 +89,16 @@ class Take:
         self._pieces: int | None = None
         self._frames: int | None = None
         self._clip: Clip | None = None
+        self._digests = GrowingDigests()
+        self._given: weakref.WeakSet[Recorded] = weakref.WeakSet()  # what of it others read from the file
+        self._alongside: Alongside | None = None
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         self._file: IO[bytes] | None = os.fdopen(descriptor, "r+b", buffering=0)
         self._write(0, wav_header(0, sample_rate))
+        if to_say:
+            from nbaudio.journal.alongside import Alongside
+
+            self._alongside = Alongside(self.path)
         prune(self._folder)
 
     # -- arriving ---------------------------------------------------------------------------------------
@@ -142,12 +157,20 @@ class Take:
     def discard(self) -> None:
         """Delete it: it is not wanted."""
         with self._lock:
+            self._settle_given()
             self._close()
+            self.release()
             self.path.unlink(missing_ok=True)
             self._waiting.clear()
             self._gaps.clear()
             self._next = self._written = 0
             self._clip, self.over = None, True
+
+    def release(self) -> None:
+        """Have the journal forget it, if it was not said."""
+        if self._alongside is not None:
+            self._alongside.forget()
+        self._alongside = None
 
     # -- reading ----------------------------------------------------------------------------------------
 
@@ -177,7 +200,9 @@ class Take:
                 return None
             if self._clip is None or self._clip.frames != self.frames:
                 self._write_sizes()
-                self._clip = Clip(self.path)
+                recorded = Recorded(self.path, self.frames, self.sample_rate, self._digests.all())
+                self._given.add(recorded)
+                self._clip = Clip(recorded)
             return self._clip
 
     def read(self, start: int, frames: int) -> Samples:
@@ -186,12 +211,7 @@ class Take:
             length = min(2 * frames, self._written - 2 * start)
             if length <= 0:
                 return pcm16_to_samples(b"")
-            with self._opened() as file:
-                file.seek(_HEADER + 2 * start)
-                data = b""
-                while len(data) < length and (more := file.read(length - len(data))):
-                    data += more
-            return pcm16_to_samples(data)
+            return pcm16_to_samples(self._read(2 * start, 2 * start + length))
 
     # -- on disk ----------------------------------------------------------------------------------------
 
@@ -200,16 +220,35 @@ class Take:
             self._append(pcm16)
 
     def _append(self, pcm16: bytes) -> None:
-        self._write(_HEADER + self._written, pcm16)
+        self._write(HEADER_BYTES + self._written, pcm16)
         self._written += len(pcm16)
+        self._digests.add(pcm16)
+        self._tell_journal()
         self._piece_bytes = self._piece_bytes or len(pcm16)
         self._next += 1
 
     def _mend(self, index: int, pcm16: bytes) -> None:
         start, length = self._gaps.pop(index, (0, 0))
-        if length:
-            self._write(_HEADER + start, pcm16[:length])
-            self._clip = None
+        if not length:
+            return
+        self._settle_given()
+        self._write(HEADER_BYTES + start, pcm16[:length])
+        self._clip = None
+        for number in range(start // PART_BYTES, (start + length - 1) // PART_BYTES + 1):
+            begin = number * PART_BYTES
+            self._digests.replace(number, self._read(begin, min(begin + PART_BYTES, self._written)))
+        self._tell_journal()
+
+    def _settle_given(self) -> None:
+        """What was given out of it stays as it was, whatever becomes of the file."""
+        for recorded in tuple(self._given):
+            with suppress(ClipError):  # whoever uses it is told
+                recorded.settle()
+        self._given.clear()
+
+    def _tell_journal(self) -> None:
+        if self._alongside is not None:
+            self._alongside.grew(self._digests.full)
 
     def _fill_up_to(self, index: int, missing_bytes: int | None = None) -> None:
         """Put silence in the place of the pieces before this one that are not here."""
@@ -234,6 +273,15 @@ class Take:
 
     def _write_sizes(self) -> None:
         self._write(0, wav_header(self._written, self.sample_rate))
+
+    def _read(self, start: int, end: int) -> bytes:
+        """Sound from its place in bytes up to another."""
+        data = b""
+        with self._opened() as file:
+            file.seek(HEADER_BYTES + start)
+            while len(data) < end - start and (more := file.read(end - start - len(data))):
+                data += more
+        return data
 
     def _write(self, at: int, data: bytes) -> None:
         with self._opened() as file:

@@ -130,7 +130,7 @@ class VoiceChat(anywidget.AnyWidget):
         self._opened = False  # `__del__` closes what was never made, too
         self.chat = chat if chat is not None else chat_of()
         # The chat shows it, and holding its button is what begins and ends a recording.
-        self.recorder = Recorder(silence_s=0.0, max_s=600.0, _esm="export default {};", _css="")
+        self.recorder = Recorder(to_say=True, silence_s=0.0, max_s=600.0, _esm="export default {};", _css="")
         self._window = _WINDOW
         self._asked: _Asked | None = None  # the last
         self._running: _Asked | None = None

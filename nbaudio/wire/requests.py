@@ -10,23 +10,39 @@ import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from nbaudio.wire.tool_calls import ToolCall
 
-__all__ = ["Inline", "Message", "Options", "request_body", "serialized"]
+__all__ = ["Inline", "Message", "Options", "Stored", "request_body", "serialized"]
+
+
+class Stored(Protocol):
+    """A sound file that lies somewhere, and is read while it is sent."""
+
+    def __len__(self) -> int:
+        """How many bytes it has."""
+        ...
+
+    def blocks(self, size: int) -> Iterator[bytes]:
+        """All of it, so many bytes at a time."""
+        ...
 
 
 @dataclass(frozen=True)
 class Inline:
     """Bytes that stand in a request as base64; `serialized` writes them, piece by piece."""
 
-    data: bytes
+    data: bytes | Stored
 
     def pieces(self) -> Iterator[bytes]:
         """The base64, bare: the protocol takes no ``data:`` prefix."""
-        for start in range(0, len(self.data), _PIECE_BYTES):
-            yield base64.b64encode(self.data[start : start + _PIECE_BYTES])
+        data = self.data
+        if isinstance(data, bytes):
+            starts = range(0, len(data), _PIECE_BYTES)
+            yield from (base64.b64encode(data[start : start + _PIECE_BYTES]) for start in starts)
+        else:
+            yield from map(base64.b64encode, data.blocks(_PIECE_BYTES))
 
     def __len__(self) -> int:
         return (len(self.data) + 2) // 3 * 4
@@ -43,7 +59,7 @@ class Message:
 
     role: str
     text: str = ""
-    sounds: tuple[tuple[bytes, str], ...] = ()
+    sounds: tuple[tuple[bytes | Stored, str], ...] = ()
     audio_id: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     call_id: str = ""

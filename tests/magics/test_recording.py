@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import sqlite3
 import sys
 import time
 import uuid
@@ -152,6 +153,57 @@ def test_a_cell_waits_for_a_recording_and_answers_it(notebook: Notebook) -> None
     assert recorder.state["active"] is False
     assert [message["kind"] for message in recorder.heard] == ["got"]
     assert (recorder.state["state"], recorder.state["duration_s"]) == ("done", pytest.approx(0.5))
+
+
+def test_a_long_recording_is_in_the_journal_while_it_is_spoken_and_whole_before_it_is_sent(
+    notebook: Notebook, tmp_path: Path
+) -> None:
+    file = tmp_path / "journal.sqlite3"
+    notebook.run(f"%config NbAudio.journal = {str(file)!r}")
+    pieces = [piece * 50 for piece in sound(4)]  # 5 s each
+
+    def speaks(recorder: Widget) -> None:
+        name = notebook.person.begins(recorder, pieces)
+        _until(lambda: _count(file, "SELECT count(*) FROM part") == 3)
+        end = {"kind": "end", "take": name, "pieces": 4, "frames": 50 * 4 * PIECE, "reason": "stopped"}
+        recorder.send(end)
+        recorder.send({"kind": "accept", "take": name})
+
+    def answer(_: dict[str, Any]) -> str:
+        known = _count(
+            file,
+            "SELECT sum(length(part.data)) FROM turn_sound JOIN sound USING (digest)"
+            " JOIN part ON part.long_sound = sound.long_sound",
+        )
+        return f"{known} bytes were in it."
+
+    notebook.person.speaks, notebook.server.words = speaks, answer
+    try:
+        cell = notebook.run("%%listen --once\nHm?")
+    finally:
+        notebook.server.words = ANSWER
+        notebook.run("%config NbAudio.journal = 'off'")
+    assert cell.error == ""
+    assert notebook.sent[1] == b"".join(pieces)
+    assert cell.result == f"{44 + 4 * 50 * 2 * PIECE} bytes were in it."
+
+
+def _count(file: Path, query: str) -> int:
+    connection = sqlite3.connect(file)
+    try:
+        return int(connection.execute(query).fetchone()[0] or 0)
+    except sqlite3.OperationalError:  # it has no tables yet
+        return 0
+    finally:
+        connection.close()
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    """Another process does it, which says nothing of it."""
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_every_form_gives_the_reply_in_its_place(notebook: Notebook) -> None:

@@ -18,6 +18,7 @@ from nbaudio import errors
 from nbaudio.settings import settings
 from nbaudio.spending.answer_cache import AnswerCache, answer_cache, events_of
 from nbaudio.turns import Reply, Turn
+from nbaudio.widgets.take import Take
 
 KEY = "sk-proj-loopback-not-a-real-key-0123"
 
@@ -73,6 +74,18 @@ class TestRunAll:
         chat.say("What is meant here?", question(), aloud=False)
         chat.say("Why?")
         assert len(server.requests) == 5
+
+    def test_a_recording_is_the_same_as_its_file_and_is_not_read_for_it(
+        self, server: OpenAIServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        take = Take(24_000, folder=tmp_path)
+        take.add(0, question(8.0).encode("pcm16"))
+        take.finish()
+        assert take.clip is not None
+        nba.Conversation().say(nba.Clip(take.path), cache=True)
+        monkeypatch.setattr("nbaudio.sound.recorded._read_at", None)
+        assert nba.Conversation(watchers=()).say(take.clip, cache=True).cached
+        assert len(server.requests) == 1
 
     def test_the_setting_does_it_for_every_cell(self, server: OpenAIServer) -> None:
         settings().cache = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
 import threading
 import uuid
@@ -17,6 +18,7 @@ from sounddevice_stand_in import StandIn
 
 import nbaudio as nba
 from nbaudio.errors import CellError, SetupError
+from nbaudio.journal.alongside import settled
 from nbaudio.widgets import arriving, recorder, recordings
 from nbaudio.widgets.recorder import Recorder
 
@@ -294,6 +296,48 @@ def test_cancel_deletes_what_was_begun(page: Page) -> None:
         assert one.clip is None
 
     run(main)
+
+
+def in_journal(file: Path) -> int:
+    """How many parts of recordings the journal has, said or not."""
+    assert settled()
+    if not file.exists():
+        return 0
+    connection = sqlite3.connect(file)
+    try:
+        return int(connection.execute("SELECT count(*) FROM part").fetchone()[0])
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("end", ["cancel", "drop", "close", "the next"])
+def test_what_is_to_be_said_is_in_the_journal_until_it_is_certain_that_it_is_not(
+    end: str, page: Page, journal_file: Path
+) -> None:
+    one = page.recorder(to_say=True, review=True)
+    long = [piece * 60 for piece in sound(2)]  # 6 s each, which is over a part
+    name = page.begins(one)
+    page.sends(one, name, long)
+    assert in_journal(journal_file) == 2
+    page.ends(one, name, long)
+    assert in_journal(journal_file) == 2
+    if end == "cancel":
+        page.says(one, kind="cancel")
+    elif end == "drop":
+        page.says(one, kind="drop", take=name)
+    elif end == "close":
+        page.says(one, kind="accept", take=name)
+        one.close()
+    else:
+        page.says(one, kind="accept", take=name)
+        assert in_journal(journal_file) == 2
+        page.begins(one)
+    assert in_journal(journal_file) == 0
+
+
+def test_what_is_not_to_be_said_is_not_in_the_journal(page: Page, journal_file: Path) -> None:
+    page.records(page.recorder(), [piece * 60 for piece in sound(2)])
+    assert in_journal(journal_file) == 0
 
 
 def test_a_cancelled_recorder_can_record_again(page: Page) -> None:

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nbaudio as nba
+from nbaudio.sound.parts import Whole
 from nbaudio.widgets import recordings, take
 from nbaudio.widgets.recordings import KEPT_TAKES, latest
 from nbaudio.widgets.take import Take
@@ -118,6 +119,43 @@ def test_a_piece_that_comes_after_the_end_finds_its_place(tmp_path: Path) -> Non
 
     assert here.complete
     assert here.clip.encode("pcm16") == b"".join(sound)
+
+
+def test_a_clip_of_it_stays_as_it_was_whatever_comes_later(tmp_path: Path) -> None:
+    here, sound = Take(24_000, folder=tmp_path), pieces(60)
+    arrive(here, sound, [0, *range(2, 40)])
+    early = here.clip
+    arrive(here, sound, list(range(40, 60)))
+    later = here.clip
+    here.add(1, sound[1])
+    mended = here.clip
+    here.discard()
+
+    assert early is not None
+    assert later is not None
+    assert mended is not None
+    lacking = [sound[0], bytes(2 * PIECE), *sound[2:]]
+    assert early.encode("pcm16") == b"".join(lacking[:40])
+    assert later.encode("pcm16") == b"".join(lacking)
+    assert mended.encode("pcm16") == b"".join(sound)
+    for clip in (early, later, mended):
+        assert clip.recorded is not None
+        assert clip.recorded.name == Whole(clip.as_kept()[0]).name
+
+
+def test_nothing_is_read_of_it_when_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, sound = Take(24_000, folder=tmp_path), pieces(100)
+    arrive(here, sound, list(range(100)))
+    here.expect(100)
+    with monkeypatch.context() as patched:
+        patched.setattr(here, "_read", None)
+        patched.setattr("nbaudio.sound.recorded._read_at", None)
+        here.finish()
+        clip = here.clip
+        assert clip is not None
+        assert (clip.frames, clip.sample_rate, clip.channels) == (100 * PIECE, 24_000, 1)
+    assert clip.encode("pcm16") == b"".join(sound)
+    assert clip == nba.Clip(here.path)
 
 
 def test_a_lost_piece_does_not_hold_up_the_others_for_ever(tmp_path: Path) -> None:

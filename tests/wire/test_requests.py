@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -158,3 +159,28 @@ def test_long_sound_is_the_base64_of_the_whole_whatever_its_pieces_are() -> None
 
     assert sounds(as_sent(body)) == [(sound, "wav")]
     assert len(list(Inline(sound).pieces())) == 3
+
+
+def test_a_sound_that_lies_somewhere_is_read_while_it_is_sent() -> None:
+    class Lying:
+        read: ClassVar[list[int]] = []
+
+        def __len__(self) -> int:
+            return 2_000_001
+
+        def blocks(self, size: int) -> Iterator[bytes]:
+            for start in range(0, len(self), size):
+                self.read.append(start)
+                yield b"s" * min(size, len(self) - start)
+
+    lying = Lying()
+    body = request_body([Message("user", "", ((lying, "wav"),))], ALOUD)
+    length, parts = serialized(body)
+    assert lying.read == []
+    inline = next(part for part in parts if isinstance(part, Inline))
+    pieces = inline.pieces()
+    next(pieces)
+    assert lying.read == [0]
+    assert len(list(pieces)) == 2
+    assert sounds(as_sent(body)) == [(b"s" * 2_000_001, "wav")]
+    assert length > 2_000_001

@@ -82,7 +82,7 @@ export class Microphone {
   }
 
   /** Begins to give sound.
-   * @param {(samples: Float32Array) => void} piece called every 100 ms; by `close` once more with what is left
+   * @param {(samples: Float32Array) => void} piece called every 100 ms; by `end` once more with what is left
    * @param {() => void} lost called if the microphone goes away */
   listen(piece, lost) {
     this.#node.port.onmessage = ({ data }) => data.samples.length && piece(data.samples);
@@ -91,8 +91,8 @@ export class Microphone {
     if (this.#track.readyState === "ended") lost(); // while it was being opened, and nobody is told twice
   }
 
-  /** Gives what is left of the sound, then shuts the microphone. */
-  async close() {
+  /** Gives what is left of the sound, and no more. Call `release` then. */
+  async end() {
     const { port } = this.#node;
     await new Promise((resolve) => {
       const given = port.onmessage;
@@ -103,7 +103,6 @@ export class Microphone {
       };
       port.postMessage("end");
     });
-    this.release();
   }
 
   /** Shuts the microphone at once. */

@@ -199,11 +199,15 @@ export class Recording extends EventTarget {
     const microphone = this.#microphone;
     if (!microphone || this.#ending) return;
     this.#ending = true;
-    await microphone.close();
+    await microphone.end();
     this.#ending = false;
     if (this.#microphone !== microphone) return; // cancelled meanwhile
     this.#microphone = undefined;
-    this.#end(reason);
+    try {
+      this.#end(reason);
+    } finally {
+      microphone.release(); // last: it takes some milliseconds, and the person waits for an answer
+    }
   }
 
   /** Ends it all: the person does not want to say anything. */
