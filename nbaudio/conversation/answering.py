@@ -8,6 +8,7 @@ from contextlib import aclosing, closing, contextmanager
 from dataclasses import replace
 
 from nbaudio.exchange import Exchange
+from nbaudio.outgoing import Outgoing
 from nbaudio.settings import Backend, NbAudio
 from nbaudio.tools.outcome import Outcome
 from nbaudio.tools.toolbox import Toolbox
@@ -39,6 +40,8 @@ class Answering:
         Audio ids that the server has forgotten.
     rounds : sequence of Turn
         What had come of the question when it was asked before: calls of tools and their results, to go on from.
+    outgoing : Outgoing, optional
+        What has been made of the history for earlier requests.
     """
 
     def __init__(
@@ -53,8 +56,10 @@ class Answering:
         max_tool_rounds: int,
         dead_ids: set[str],
         rounds: Sequence[Turn] = (),
+        outgoing: Outgoing | None = None,
     ) -> None:
         self._history, self._backend, self._options, self._settings = history, backend, options, settings
+        self._outgoing = outgoing
         self._rounds_left = max(0, max_tool_rounds - sum(isinstance(turn, Reply) for turn in rounds))
         self.toolbox = toolbox
         self.dead_ids = set(dead_ids)
@@ -70,7 +75,14 @@ class Answering:
             options = replace(options, tool_choice="none")
         elif len(self.turns) > 1 and options.tool_choice not in ("auto", "none"):
             options = replace(options, tool_choice="")  # a call that was required has been made: now it may answer
-        exchange = Exchange([*self._history, *self.turns], self._backend, options, self._settings)
+        exchange = Exchange(
+            list(self.turns),
+            self._backend,
+            options,
+            self._settings,
+            history=self._history,
+            outgoing=self._outgoing,
+        )
         exchange.dead_ids = self.dead_ids
         return exchange
 

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from typing import Any
 
-from nbaudio import errors
 from nbaudio.backends import loop
 from nbaudio.conversation.again import Again
 from nbaudio.conversation.answering import Answering
@@ -27,6 +26,7 @@ from nbaudio.conversation.ways_out import WaysOut
 from nbaudio.events import Event, Finished, ToolCalled, ToolReturned
 from nbaudio.exchange import Exchange
 from nbaudio.journal.watcher import journal
+from nbaudio.outgoing import Outgoing
 from nbaudio.settings import Backend, settings
 from nbaudio.sound.spool import park
 from nbaudio.spending.accounts import Account, Spent
@@ -86,6 +86,7 @@ class Conversation(Counted, WaysOut):
         self._backend = backend
         self._watchers: list[Watcher] = [journal, *(watcher for watcher in watchers if watcher is not journal)]
         self._dead_ids: set[str] = set()
+        self._outgoing = Outgoing()
         self._account = Account(Spent.on_all(self._turns))
         self._answering = False
         self.on_change(self._tell_of_edits)
@@ -307,6 +308,7 @@ class Conversation(Counted, WaysOut):
             max_tool_rounds=given.max_tool_rounds,
             dead_ids=self._dead_ids,
             rounds=again.rounds if again is not None else (),
+            outgoing=self._outgoing,
         )
         sending = Sending(self.name, self._account, given.budgets(chosen), given.cache(chosen), anew=again is not None)
         return Keeping(answering, self, self._watchers, lambda turns: self._keep(turns, answering, again), sending)
@@ -318,8 +320,14 @@ class Conversation(Counted, WaysOut):
         """
         chosen, given = settings(), self._given.over(options)
         backend = self._backend or chosen.resolve()
-        turns = [*self._turns, turn_of(parts)] if parts else self._turns
-        exchange = Exchange(turns, backend, given.request(backend, chosen, given.toolbox(), aloud=aloud), chosen)
+        exchange = Exchange(
+            [turn_of(parts)] if parts else [],
+            backend,
+            given.request(backend, chosen, given.toolbox(), aloud=aloud),
+            chosen,
+            history=self[:],
+            outgoing=self._outgoing,
+        )
         exchange.dead_ids = self._dead_ids
         return request_size(exchange)
 
@@ -330,7 +338,7 @@ class Conversation(Counted, WaysOut):
         return self._ask(again.question, aloud, options, again)
 
     def _keep(self, turns: Sequence[Turn], answering: Answering, again: Again | None) -> Sequence[Turn]:
-        """Add the turns of a question, in the place of those that it had when it was asked before; gives those added."""
+        """Add the turns of a question, in the place of what had come of it before; gives those that were added."""
         self._dead_ids |= answering.dead_ids
         if not turns or (again is not None and not again.takes(turns, answering)):
             return ()

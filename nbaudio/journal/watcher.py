@@ -146,7 +146,7 @@ class Journal:
                 warn_once(trouble, store.path)
 
     def went_on(self, talk: Sequence[Turn], question: Turn, turn: Turn) -> None:
-        """Write a turn of a question down that is not over: a call of tools, in the place of its pieces, or a result."""
+        """Write down what has come of a question so far: a call of tools, in the place of its pieces, or a result."""
         if question.id in self._unwritten:
             self._unwritten.add(turn.id)
             return

@@ -1,8 +1,8 @@
 """A process that talks and can be killed: it imports all there is to import, and forks talkers as it is told to.
 
-Reads lines ``{"count": 3, "name": "a", "tools": true}``; writes for each, as JSON, the process id of the talker. A talker
-asks so many questions with a sound, and writes what it has in hand as soon as it has it: what it has asked, each call of
-a tool, each result, each piece, each answer.
+Reads lines ``{"count": 3, "name": "a", "tools": true}``; writes for each, as JSON, the process id of the talker. A
+talker asks so many questions with a sound, and writes what it has in hand as soon as it has it: what it has asked, each
+call of a tool, each result, each piece, each answer.
 """
 
 from __future__ import annotations

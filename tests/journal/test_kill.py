@@ -190,9 +190,10 @@ def _check_question(opened: Opened, message: dict[str, Any], said: list[dict[str
         assert state == "asked"
         assert len(pieces) >= sum("piece" in one for one in heard)
         _check_partial(came, question, pieces)
-        ends[f"broke off {'after' if pieces else 'among'} tools" if results else "broke off in words or sound"] += (
-            bool(results or pieces)
-        )
+        if results:
+            ends["broke off after tools" if pieces else "broke off among tools"] += 1
+        elif pieces:
+            ends["broke off in words or sound"] += 1
     return chat
 
 
@@ -215,7 +216,7 @@ def _check_answer(opened: Opened, chat: str, finished: dict[str, Any]) -> None:
 
 
 def _check_partial(came: list[Turn], question: str, pieces: list[tuple[int, bytes]]) -> None:
-    """That what had come of an answer stands last, behind calls and results, and goes on from these when asked again."""
+    """That what had come of an answer stands last, and that asking again goes on from the results before it."""
     if pieces:
         last = came[-1]
         assert isinstance(last, Reply)
