@@ -32,6 +32,8 @@ _ALL = 1_000_000
 def search(words: str, *, limit: int = 20) -> FoundTurns:
     """The newest turns in which all of some words are said, or words that begin with them.
 
+    What had come of an answer when its kernel was killed is among them, marked `partial`, as is what comes just now.
+
     Parameters
     ----------
     words : str
@@ -69,8 +71,9 @@ def chats(limit: int = 20) -> FoundChats:
 def restore(name_or_id: str | None = "notebook") -> Conversation:
     """A conversation as it stood when all ended, which goes on from here: the next cells belong to it.
 
-    An answer that was still coming is its last turn, marked partial. A question that had no answer yet stands last;
-    ``chat.retry()`` asks it again. Tools are not kept: pass them anew.
+    An answer that was still coming is its last turn, marked partial; before it stand the calls of tools and the results
+    that were there. A question that had no answer yet stands last. ``chat.retry()`` asks it again, and goes on from
+    what tools have done. Tools are not kept: pass them anew.
 
     Parameters
     ----------

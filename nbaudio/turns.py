@@ -199,6 +199,11 @@ class Reply(Turn):
         cut = self.partial or (self.finish_reason in ("length", "content_filter") and not self.offline)
         return self._captions(self.text, self.marks, exact=self.offline and bool(self.marks), cut=cut)
 
+    @property
+    def answers(self) -> bool:
+        """Whether it is an answer that came whole: it did not break off, and asks for no tool instead."""
+        return not (self.partial or self.tool_calls)
+
     def __repr__(self) -> str:
         words = self.text if len(self.text) <= 60 else self.text[:57] + "..."
         sound = f", {self.clip.duration_s:.1f} s" if self.clip else ""

@@ -25,7 +25,10 @@ LEVELS = (
     ("settings", "prices", "sound"),
     ("engine",),
     ("backends",),
-    ("turns", "records", "events", "exchange", "journal", "spending", "conversation", "history", "doctor", "demo"),
+    (
+        *("turns", "records", "events", "outgoing", "exchange", "journal", "spending", "conversation", "history"),
+        *("doctor", "demo"),
+    ),
     ("widgets",),
     ("magics", "__init__", "__main__"),
 )

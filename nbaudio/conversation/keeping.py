@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
+from contextlib import aclosing, closing
 from types import TracebackType
 from typing import TypeAlias
 
@@ -14,7 +15,7 @@ from nbaudio.conversation.answering import Answering
 from nbaudio.conversation.sending import Sending
 from nbaudio.conversation.turnlist import TurnList
 from nbaudio.conversation.watching import Watcher
-from nbaudio.turns import Reply, Turn
+from nbaudio.turns import Reply, ToolResult, Turn
 from nbaudio.wire.answers import AudioDelta, TextDelta
 
 __all__ = ["Keeping", "Piece", "stopped"]
@@ -53,6 +54,7 @@ class Keeping:
         self._question = answering.turns[0]
         self._future: Future[Reply] | None = None
         self._over = False
+        self._kept: Sequence[Turn] = ()
 
     def start(self, put: Callable[[Piece], None]) -> Future[Reply]:
         """Send the next request; `put` gets what comes, on the loop of requests."""
@@ -66,23 +68,47 @@ class Keeping:
         self._future = loop.start(self._sending.run, exchange, take if self._watchers else put)
         return self._future
 
+    def calling(self, reply: Reply) -> Reply | None:
+        """An answer as a turn, if it asks for tools that are to be run now; None where it is the last."""
+        calling = self._answering.calling(reply)
+        if calling is not None:
+            self._tell(calling)
+        return calling
+
+    def run(self, calling: Reply) -> Generator[ToolResult, None, None]:
+        """Run what an answer asks for; results come as each is there, and the watchers have heard of it by then."""
+        with closing(self._answering.run(calling)) as results:
+            for result in results:
+                self._tell(result)
+                yield result
+
+    async def arun(self, calling: Reply) -> AsyncGenerator[ToolResult, None]:
+        """As `run`, awaited."""
+        async with aclosing(self._answering.arun(calling)) as results:
+            async for result in results:
+                self._tell(result)
+                yield result
+
+    def _tell(self, turn: Turn) -> None:
+        for watcher in self._watchers:
+            watcher.went_on(self._talk, self._question, turn)
+
     def finish(self, reply: Reply | None) -> None:
         """Keep the question with its answer, or with what came of it."""
         self._over = True
-        turns = self._keep(self._answering.finished(reply))
+        self._kept = self._keep(self._answering.finished(reply))
         for watcher in self._watchers:
-            watcher.kept(self._talk, self._question, turns)
+            watcher.kept(self._talk, self._question, self._kept)
 
-    def __enter__(self) -> Answering:
+    def __enter__(self) -> None:
         for watcher in self._watchers:
             watcher.asked(self._talk, self._question)
-        return self._answering
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         if self._over:
             return
         if isinstance(error, (KeyboardInterrupt, CancelledError)):
-            raise stopped(self._stop(), tools_ran=len(self._answering.turns) > 1) from None
+            raise stopped(self._stop(), tools_ran=bool(self._kept)) from None
         if isinstance(error, (GeneratorExit, asyncio.CancelledError)):
             self._stop()
         else:

@@ -10,8 +10,8 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from typing import Any
 
-from nbaudio import errors
 from nbaudio.backends import loop
+from nbaudio.conversation.again import Again
 from nbaudio.conversation.answering import Answering
 from nbaudio.conversation.counted import Counted
 from nbaudio.conversation.keeping import Keeping, Piece
@@ -26,6 +26,7 @@ from nbaudio.conversation.ways_out import WaysOut
 from nbaudio.events import Event, Finished, ToolCalled, ToolReturned
 from nbaudio.exchange import Exchange
 from nbaudio.journal.watcher import journal
+from nbaudio.outgoing import Outgoing
 from nbaudio.settings import Backend, settings
 from nbaudio.sound.spool import park
 from nbaudio.spending.accounts import Account, Spent
@@ -85,6 +86,7 @@ class Conversation(Counted, WaysOut):
         self._backend = backend
         self._watchers: list[Watcher] = [journal, *(watcher for watcher in watchers if watcher is not journal)]
         self._dead_ids: set[str] = set()
+        self._outgoing = Outgoing()
         self._account = Account(Spent.on_all(self._turns))
         self._answering = False
         self.on_change(self._tell_of_edits)
@@ -186,6 +188,8 @@ class Conversation(Counted, WaysOut):
     def retry(self, *, aloud: bool | None = None, **options: Any) -> Reply:
         """Ask the last question once more; the old answer stays until there is a new one, which takes its place.
 
+        Where the answer broke off after tools had run, or never came, it goes on from their results.
+
         Parameters
         ----------
         aloud : bool, optional
@@ -230,7 +234,7 @@ class Conversation(Counted, WaysOut):
         request; what had come is kept as a partial turn.
         """
         keeping = self._ask(turn_of(parts), aloud, {"stream": True, **options})
-        with keeping as answering:
+        with keeping:
             while True:
                 arrived: queue.SimpleQueue[Piece | None] = queue.SimpleQueue()
                 future = keeping.start(arrived.put)
@@ -238,11 +242,11 @@ class Conversation(Counted, WaysOut):
                 while (event := _next(arrived)) is not None:
                     yield event
                 reply = future.result()
-                if not (calls := answering.wants(reply)):
+                if (calling := keeping.calling(reply)) is None:
                     break
-                for call in calls:
+                for call in calling.tool_calls:
                     yield ToolCalled(call)
-                with contextlib.closing(answering.run(reply)) as results:
+                with contextlib.closing(keeping.run(calling)) as results:
                     for result in results:
                         yield ToolReturned(result)
             keeping.finish(reply)
@@ -251,7 +255,7 @@ class Conversation(Counted, WaysOut):
     async def astream(self, *parts: Part, aloud: bool = True, **options: Any) -> AsyncGenerator[Event, None]:
         """As `stream`, awaited; a cancelled task keeps what had come as a partial turn too."""
         keeping = self._ask(turn_of(parts), aloud, {"stream": True, **options})
-        with keeping as answering:
+        with keeping:
             while True:
                 arrived: asyncio.Queue[Piece | None] = asyncio.Queue()
                 put = _put_here(arrived)
@@ -260,42 +264,42 @@ class Conversation(Counted, WaysOut):
                 while (event := await arrived.get()) is not None:
                     yield event
                 reply = future.result()
-                if not (calls := answering.wants(reply)):
+                if (calling := keeping.calling(reply)) is None:
                     break
-                for call in calls:
+                for call in calling.tool_calls:
                     yield ToolCalled(call)
-                async with contextlib.aclosing(answering.arun(reply)) as results:
+                async with contextlib.aclosing(keeping.arun(calling)) as results:
                     async for result in results:
                         yield ToolReturned(result)
             keeping.finish(reply)
         yield Finished(reply)
 
     def _say(self, keeping: Keeping) -> Reply:
-        with keeping as answering:
-            while answering.wants(reply := loop.wait(keeping.start(_ignore))):
-                for _ in answering.run(reply):
+        with keeping:
+            while calling := keeping.calling(reply := loop.wait(keeping.start(_ignore))):
+                for _ in keeping.run(calling):
                     continue
             keeping.finish(reply)
         return reply
 
     async def _asay(self, keeping: Keeping) -> Reply:
-        with keeping as answering:
-            while answering.wants(reply := await asyncio.wrap_future(keeping.start(_ignore))):
-                async for _ in answering.arun(reply):
+        with keeping:
+            while calling := keeping.calling(reply := await asyncio.wrap_future(keeping.start(_ignore))):
+                async for _ in keeping.arun(calling):
                     continue
             keeping.finish(reply)
         return reply
 
     # -- asking -------------------------------------------------------------------------------------------
 
-    def _ask(self, question: Turn, aloud: bool, options: dict[str, Any], at: int | None = None) -> Keeping:
+    def _ask(self, question: Turn, aloud: bool, options: dict[str, Any], again: Again | None = None) -> Keeping:
         chosen, given = settings(), self._given.over(options)
         backend = self._backend or chosen.resolve()
         if backend.offline:
             _fetch_weights()
         toolbox = given.toolbox()
         answering = Answering(
-            self._turns[:at],
+            self._turns[: again.at if again is not None else None],
             question,
             backend,
             given.request(backend, chosen, toolbox, aloud=aloud),
@@ -303,9 +307,11 @@ class Conversation(Counted, WaysOut):
             toolbox=toolbox,
             max_tool_rounds=given.max_tool_rounds,
             dead_ids=self._dead_ids,
+            rounds=again.rounds if again is not None else (),
+            outgoing=self._outgoing,
         )
-        sending = Sending(self.name, self._account, given.budgets(chosen), given.cache(chosen), anew=at is not None)
-        return Keeping(answering, self, self._watchers, lambda turns: self._keep(turns, answering, at), sending)
+        sending = Sending(self.name, self._account, given.budgets(chosen), given.cache(chosen), anew=again is not None)
+        return Keeping(answering, self, self._watchers, lambda turns: self._keep(turns, answering, again), sending)
 
     def next_request_size(self, *parts: Part, aloud: bool = True, **options: Any) -> RequestSize:
         """How many bytes the next request has, and about how many tokens and how much money it would take.
@@ -314,31 +320,29 @@ class Conversation(Counted, WaysOut):
         """
         chosen, given = settings(), self._given.over(options)
         backend = self._backend or chosen.resolve()
-        turns = [*self._turns, turn_of(parts)] if parts else self._turns
-        exchange = Exchange(turns, backend, given.request(backend, chosen, given.toolbox(), aloud=aloud), chosen)
+        exchange = Exchange(
+            [turn_of(parts)] if parts else [],
+            backend,
+            given.request(backend, chosen, given.toolbox(), aloud=aloud),
+            chosen,
+            history=self[:],
+            outgoing=self._outgoing,
+        )
         exchange.dead_ids = self._dead_ids
         return request_size(exchange)
 
     def _ask_again(self, aloud: bool | None, options: dict[str, Any]) -> Keeping:
-        at = next((index for index in range(len(self) - 1, -1, -1) if self[index].role == "user"), None)
-        if at is None:
-            raise errors.CellError("There is no question to ask again.", "Say something first.")
+        again = Again.of(self._turns)
         if aloud is None:
             aloud = bool(self[-1].clips) if isinstance(self[-1], Reply) else True
-        return self._ask(self[at], aloud, options, at)
+        return self._ask(again.question, aloud, options, again)
 
-    def _keep(self, turns: Sequence[Turn], answering: Answering, at: int | None) -> Sequence[Turn]:
-        """Add the turns of a question, and get those that were added.
-
-        Of a question that was asked again they take the place of what stood there from `at` on, if they are whole.
-        """
+    def _keep(self, turns: Sequence[Turn], answering: Answering, again: Again | None) -> Sequence[Turn]:
+        """Add the turns of a question, in the place of what had come of it before; gives those that were added."""
         self._dead_ids |= answering.dead_ids
-        if not turns or (at is not None and getattr(turns[-1], "partial", True)):
+        if not turns or (again is not None and not again.takes(turns, answering)):
             return ()
-        if at is None:
-            self._turns += turns
-        else:
-            self._turns[at:] = turns
+        self._turns[len(self) if again is None else again.at :] = turns
         for turn in self._turns[:-_IN_MEMORY][-len(turns) - 1 :]:
             for clip in turn.clips:
                 park(clip, sent=not isinstance(turn, Reply))

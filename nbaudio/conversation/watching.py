@@ -23,6 +23,14 @@ class Watcher(Protocol):
         """A piece of its answer has come; called on the loop of requests."""
         ...
 
+    def went_on(self, talk: TurnList, question: Turn, turn: Turn) -> None:
+        """The question is not over, but a turn of it is here: an answer that calls tools, or what one of them gave.
+
+        It is told before the next tool is run or the next request is sent. Turns come in the order in which they are
+        there; `kept` gives all of them once more, in the order of the conversation.
+        """
+        ...
+
     def kept(self, talk: TurnList, question: Turn, turns: Sequence[Turn]) -> None:
         """The question is over, and these turns of it are in the conversation: none, where no answer came."""
         ...

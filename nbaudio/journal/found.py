@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from nbaudio.display.table import Table
-from nbaudio.journal.loading import turn_at
+from nbaudio.journal.loading import partial_at, turn_at
 from nbaudio.journal.reading import ChatRow, TurnRow, snippet
 from nbaudio.journal.watcher import journal
 from nbaudio.turns import Turn
@@ -21,9 +21,10 @@ class Found:
     """A turn that was found in the journal.
 
     `snippet` is the line of its `words` that was searched for; `chat` and `chat_id` are the conversation; `time` is in
-    Unix seconds; `sounds` says how many it has. `state` is ``"kept"``, or ``"removed"`` where it was taken out of the
-    conversation; of a question also ``"asked"`` while its answer comes, or where all ended before it did, and
-    ``"unanswered"``.
+    Unix seconds; `sounds` says how many it has; `partial` says that it is an answer that broke off, or whose rest is
+    still to come. `state` is ``"kept"``, or ``"removed"`` where it was taken out of the conversation; ``"asked"`` of
+    a question whose answer comes, or where all ended before it did, and of what has come of it; and ``"unanswered"`` of
+    a question.
     """
 
     words: str
@@ -36,7 +37,9 @@ class Found:
     turn_id: str
     state: str
     sounds: int
+    partial: bool
     number: int = field(repr=False)
+    coming: bool = field(default=False, repr=False)
 
     @classmethod
     def of(cls, row: TurnRow, query: str = "") -> Found:
@@ -52,7 +55,9 @@ class Found:
             turn_id=row.id,
             state=row.state,
             sounds=row.sounds,
+            partial=row.partial,
             number=row.number,
+            coming=row.coming,
         )
 
     @property
@@ -64,7 +69,8 @@ class Found:
         NbaudioError
             If it is not there any more.
         """
-        return journal.read(lambda store: turn_at(store, self.number))
+        load = partial_at if self.coming else turn_at
+        return journal.read(lambda store: load(store, self.number))
 
 
 @dataclass(frozen=True)
@@ -118,8 +124,10 @@ class FoundChats(list[FoundChat]):
 
 
 def _who(found: Found) -> str:
-    state = {"removed": " (removed)", "unanswered": " (no answer)"}.get(found.state, "")
-    return {"user": "you", "assistant": "model"}.get(found.role, found.role) + state
+    notes = [{"removed": "removed", "unanswered": "no answer"}.get(found.state, ""), "partial" if found.partial else ""]
+    more = ", ".join(note for note in notes if note)
+    who = {"user": "you", "assistant": "model"}.get(found.role, found.role)
+    return f"{who} ({more})" if more else who
 
 
 def _place(notebook: str) -> str:

@@ -15,7 +15,7 @@ from nbaudio.sound.clip import Clip
 from nbaudio.sound.parts import is_named
 from nbaudio.turns import Reply, Turn
 
-__all__ = ["chat_turns", "turn_at"]
+__all__ = ["chat_turns", "partial_at", "turn_at"]
 
 _BROKE_OFF = "This answer broke off; what came of it is kept."
 
@@ -34,16 +34,58 @@ def turn_at(store: Store, number: int) -> Turn:
     return turn_of_record(record, lambda digest: _clip(store, digest))
 
 
+def partial_at(store: Store, number: int) -> Reply:
+    """What has come of the answer to the question of a number, as a reply marked partial.
+
+    Raises
+    ------
+    NbaudioError
+        If nothing of it is there any more.
+    """
+    question = reading.row_at(store, number)
+    partial = _partial(store, question) if question is not None else None
+    if partial is None:
+        raise NbaudioError("What had come of this answer is no longer apart.", "It has ended since, or was cleared.")
+    return partial
+
+
 def chat_turns(store: Store, chat: str) -> list[Turn]:
-    """The turns of a conversation, and of an answer that was still coming when all ended, what had come."""
+    """The turns of a conversation, and of a question that was on its way when all ended, what had come.
+
+    That is: answers that called tools, the results that were there, and what there was of the next answer.
+    """
+    rows = reading.turns_of(store, chat)
     turns: list[Turn] = []
-    for row in reading.turns_of(store, chat):
-        turn = turn_at(store, row.number)
-        journal.know(turn, row.number)
-        turns.append(turn)
-        if row.state == "asked" and (partial := _partial(store, row)) is not None:
+    for asked, standing in _by_question([row for row in rows if row.question is None]):
+        turns += (_known(store, row) for row in standing)
+        last = turns[-1]
+        if asked is None or asked.state != "asked" or (isinstance(last, Reply) and last.answers):
+            continue
+        parts = [_known(store, row) for row in rows if row.question == asked.number]
+        # It was asked again: what broke off before stays until there is more.
+        broke_off = isinstance(last, Reply) and last.partial
+        if broke_off and parts:
+            del turns[-1]
+        turns += parts
+        if (partial := _partial(store, asked)) is not None and (parts or not broke_off):
             turns.append(partial)
     return turns
+
+
+def _by_question(rows: list[TurnRow]) -> list[tuple[TurnRow | None, list[TurnRow]]]:
+    """Rows in groups that begin with a question of the user, if one of them does."""
+    groups: list[tuple[TurnRow | None, list[TurnRow]]] = []
+    for row in rows:
+        if row.role == "user" or not groups:
+            groups.append((row if row.role == "user" else None, []))
+        groups[-1][1].append(row)
+    return groups
+
+
+def _known(store: Store, row: TurnRow) -> Turn:
+    turn = turn_at(store, row.number)
+    journal.know(turn, row.number)
+    return turn
 
 
 def _partial(store: Store, question: TurnRow) -> Reply | None:
@@ -66,7 +108,13 @@ def _partial(store: Store, question: TurnRow) -> Reply | None:
         marks.append(end)
     clips = (Clip.from_pcm16(bytes(pcm16), rate),) if len(pcm16) > 1 else ()
     return Reply(
-        text=said, clips=clips, time=question.time, partial=True, note=_BROKE_OFF, marks=tuple(marks) if clips else ()
+        text=said,
+        clips=clips,
+        time=question.time,
+        id=reading.partial_id(question),
+        partial=True,
+        note=_BROKE_OFF,
+        marks=tuple(marks) if clips else (),
     )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nbaudio.journal.long_sounds import long_sound
+from nbaudio.journal.schema import INDEX
 from nbaudio.journal.store import Store, plain
 
 __all__ = [
@@ -17,8 +21,10 @@ __all__ = [
     "all_chats",
     "find",
     "latest",
+    "partial_id",
     "pieces_of",
     "record_at",
+    "row_at",
     "snippet",
     "sound",
     "turns_of",
@@ -26,8 +32,13 @@ __all__ = [
 
 _TURN = (
     "SELECT turn.number, chat.id, chat.name, chat.notebook, turn.id, turn.role, turn.words, turn.time, turn.state,"
-    " (SELECT count(*) FROM turn_sound WHERE turn_sound.turn = turn.number)"
+    " (SELECT count(*) FROM turn_sound WHERE turn_sound.turn = turn.number), turn.written, turn.question,"
+    """ instr(turn.record, '"partial": true') > 0"""  # within a text of the record the quotes would be escaped
     " FROM turn JOIN chat ON chat.id = turn.chat"
+)
+_STANDS = (  # in its conversation, or on the way there: not what was to take the place of an answer
+    "(turn.state = 'kept' OR turn.state = 'asked' AND NOT EXISTS"
+    " (SELECT 1 FROM turn AS question WHERE question.number = turn.question AND question.state != 'asked'))"
 )
 _NEWEST_FIRST = " ORDER BY turn.written DESC, turn.number DESC"
 _MOST_WORDS = 32  # of a search; more would make SQLite refuse the expression,
@@ -36,7 +47,11 @@ _LONGEST_WORD = 1000  # and so would longer ones
 
 @dataclass(frozen=True)
 class TurnRow:
-    """A turn, and the conversation that it stands in."""
+    """A turn, and the conversation that it stands in.
+
+    `question` is the number of the one that it is a part of, where that is not over. `coming` says that it is no turn
+    yet, but what has come of the answer to the question of this number.
+    """
 
     number: int
     chat: str
@@ -48,6 +63,10 @@ class TurnRow:
     time: float
     state: str
     sounds: int
+    written: float
+    question: int | None
+    partial: bool
+    coming: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +85,7 @@ class ChatRow:
 def find(store: Store, query: str, limit: int) -> list[TurnRow]:
     r"""The newest turns with all words of a search, or with words that begin so; each once, whatever forks it is in.
 
+    Answers that are still coming, or were when all ended, are among them with the words that have come.
     Whatever is searched for is words: nothing in it is an operator of SQLite's.
     """
     words = re.findall(r"\w+", plain(query))[:_MOST_WORDS]
@@ -93,21 +113,70 @@ def _anywhere(part: str) -> str:
 
 def _each_once(store: Store, where: str, values: tuple[str, ...], limit: int) -> list[TurnRow]:
     found: dict[str, TurnRow] = {}
-    for row in store.connection.execute(_TURN + where + _NEWEST_FIRST, values):
+    for values_of_row in store.connection.execute(_TURN + where + _NEWEST_FIRST, values):
         if len(found) >= limit:
             break
-        found.setdefault(row[4], TurnRow(*row))
-    return list(found.values())
+        found.setdefault(values_of_row[4], TurnRow(*values_of_row))
+    for row in _matching(_coming(store), where, values, indexed=store.indexed):
+        found.setdefault(row.id, row)  # once it is restored, it is a turn
+    newest_first = sorted(found.values(), key=lambda row: (row.written, row.coming, row.number), reverse=True)
+    return newest_first[:limit]
+
+
+def _coming(store: Store) -> list[TurnRow]:
+    """What has come of answers whose end is not there: they come just now, or broke off by a kill."""
+    rows: list[TurnRow] = []
+    waiting = _TURN + " WHERE turn.number IN (SELECT turn FROM piece)"  # noqa: S608 - constants
+    for values in store.connection.execute(waiting).fetchall():
+        question = TurnRow(*values)
+        said, sounds = b"", 0
+        for sample_rate, data in pieces_of(store, question.number):
+            said += b"" if sample_rate else data
+            sounds |= bool(sample_rate)
+        (written,) = store.connection.execute(
+            "SELECT max(written) FROM turn WHERE number = ? OR question = ?", (question.number, question.number)
+        ).fetchone()
+        rows.append(
+            replace(
+                question,
+                id=partial_id(question),
+                role="assistant",
+                words=plain(said.decode("utf-8", "surrogatepass")),
+                state="asked",
+                sounds=sounds,
+                written=written,
+                partial=True,
+                coming=True,
+            )
+        )
+    return rows
+
+
+def partial_id(question: TurnRow) -> str:
+    """By which what had come of an answer is known, whoever restores it and how often."""
+    return hashlib.sha256(f"{question.id} {question.number}".encode()).hexdigest()[:32]
+
+
+def _matching(rows: list[TurnRow], where: str, values: tuple[str, ...], *, indexed: bool) -> list[TurnRow]:
+    """Those of some rows that are found by the same condition as turns: their words are in no table of the journal."""
+    if not rows:
+        return []
+    with closing(sqlite3.connect(":memory:")) as own:
+        texts = [(row.number, row.words) for row in rows]
+        own.execute("CREATE TABLE turn (number INTEGER PRIMARY KEY, words TEXT)")
+        own.executemany("INSERT INTO turn (number, words) VALUES (?, ?)", texts)
+        if indexed:
+            own.execute(f"CREATE VIRTUAL TABLE said USING {INDEX}")
+            own.executemany("INSERT INTO said (rowid, words) VALUES (?, ?)", texts)
+        numbers = {number for (number,) in own.execute("SELECT number FROM turn" + where, values)}  # noqa: S608 - of `find`
+    return [row for row in rows if row.number in numbers]
 
 
 def all_chats(store: Store, limit: int) -> list[ChatRow]:
     """The conversations that changed last, with how many turns they have."""
-    rows = store.connection.execute(
-        "SELECT id, name, notebook, begun, changed, options,"
-        " (SELECT count(*) FROM turn WHERE turn.chat = chat.id AND state IN ('asked', 'kept')) AS turns"
-        " FROM chat ORDER BY changed DESC LIMIT ?",
-        (limit,),
-    )
+    counted = "(SELECT count(*) FROM turn WHERE turn.chat = chat.id AND " + _STANDS + ")"
+    query = f"SELECT id, name, notebook, begun, changed, options, {counted} FROM chat ORDER BY changed DESC LIMIT ?"  # noqa: S608 - constants
+    rows = store.connection.execute(query, (limit,))
     return [
         ChatRow(chat, name, notebook, begun, changed, json.loads(options), turns)
         for chat, name, notebook, begun, changed, options, turns in rows
@@ -115,9 +184,15 @@ def all_chats(store: Store, limit: int) -> list[ChatRow]:
 
 
 def turns_of(store: Store, chat: str) -> list[TurnRow]:
-    """The turns of a conversation, in order, as they stood there last."""
-    order = " WHERE turn.chat = ? AND turn.state IN ('asked', 'kept') ORDER BY turn.position, turn.number"
+    """The turns of a conversation, in order, as they stood there last, with the parts of questions on their way."""
+    order = f" WHERE turn.chat = ? AND {_STANDS} ORDER BY turn.position, turn.number"
     return [TurnRow(*row) for row in store.connection.execute(_TURN + order, (plain(chat),))]
+
+
+def row_at(store: Store, number: int) -> TurnRow | None:
+    """A turn by its number; None where it is gone."""
+    row = store.connection.execute(_TURN + " WHERE turn.number = ?", (number,)).fetchone()
+    return TurnRow(*row) if row is not None else None
 
 
 def record_at(store: Store, number: int) -> dict[str, Any] | None:

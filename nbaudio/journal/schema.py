@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "ForeignFile", "NewerFile", "migrate", "version_of"]
+__all__ = ["APPLICATION_ID", "INDEX", "MIGRATIONS", "ForeignFile", "NewerFile", "migrate", "version_of"]
 
 APPLICATION_ID = 0x6E626131
 """By which a journal is known from other SQLite files: ``nba1``."""
+
+INDEX = "fts5(words, tokenize = 'unicode61 remove_diacritics 2')"
+"""How words are indexed."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -72,6 +75,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # Where a sound is a long one, data is empty, and digest is made of those of the parts.
         "ALTER TABLE sound ADD COLUMN long_sound INTEGER",
     ),
+    (
+        # The number of the question that a turn is a part of, until that question is over; then NULL.
+        "ALTER TABLE turn ADD COLUMN question INTEGER",
+        "CREATE INDEX turn_question ON turn (question) WHERE question IS NOT NULL",
+    ),
 )
 
 
@@ -128,9 +136,7 @@ def version_of(connection: sqlite3.Connection) -> int:
 def _index_words(connection: sqlite3.Connection) -> bool:
     """Index what is not indexed yet, as by a Python whose SQLite has no FTS5; says whether this one has it."""
     try:
-        connection.execute(
-            "CREATE VIRTUAL TABLE IF NOT EXISTS said USING fts5(words, tokenize = 'unicode61 remove_diacritics 2')"
-        )
+        connection.execute(f"CREATE VIRTUAL TABLE IF NOT EXISTS said USING {INDEX}")
         newest = connection.execute("SELECT rowid FROM said ORDER BY rowid DESC LIMIT 1").fetchone()
     except sqlite3.OperationalError as error:
         if "no such module" in str(error):

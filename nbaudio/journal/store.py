@@ -172,7 +172,8 @@ class Store:
             "INSERT INTO turn (chat, id, position, role, words, record, time, written, state)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (chat, id) DO UPDATE SET position = excluded.position, role = excluded.role,"
-            " words = excluded.words, record = excluded.record, time = excluded.time, state = excluded.state",
+            " words = excluded.words, record = excluded.record, time = excluded.time, state = excluded.state,"
+            " question = NULL",
             (plain(chat), turn_id, position, turn.role, words, record, turn.time, time.time(), state),
         )
         number = self.number_of(chat, turn)
@@ -202,6 +203,10 @@ class Store:
         ).fetchone()
         return int(row[0]) if row else None
 
+    def has(self, number: int) -> bool:
+        """Whether there is still a turn of this number."""
+        return self.connection.execute("SELECT 1 FROM turn WHERE number = ?", (number,)).fetchone() is not None
+
     def place(self, chat: str, turn: Turn, position: int) -> None:
         """Move a turn that is written already."""
         self.connection.execute(
@@ -225,9 +230,22 @@ class Store:
         """Let the pieces go: the answer is here as a whole, or given up."""
         self.connection.execute("DELETE FROM piece WHERE turn = ?", (number,))
 
-    def give_up(self, number: int) -> None:
-        """Note that a question got no answer, where it has none."""
-        self.connection.execute("UPDATE turn SET state = 'unanswered' WHERE number = ? AND state = 'asked'", (number,))
+    def ask_again(self, number: int) -> None:
+        """Note that a question which stands in its conversation is on its way once more."""
+        self.connection.execute("UPDATE turn SET state = 'asked' WHERE number = ? AND state = 'kept'", (number,))
+
+    def give_up(self, number: int, *, stands: bool) -> None:
+        """Note that a question got no answer, where it has none; one that was asked again stands where it was."""
+        state = "kept" if stands else "unanswered"
+        self.connection.execute("UPDATE turn SET state = ? WHERE number = ? AND state = 'asked'", (state, number))
+
+    def belongs(self, number: int, question: int) -> None:
+        """Note that a turn is a part of a question which is on its way."""
+        self.connection.execute("UPDATE turn SET question = ? WHERE number = ?", (question, number))
+
+    def give_up_parts(self, question: int) -> None:
+        """Mark what had come of a question and is in no conversation; it can still be found."""
+        self.connection.execute("UPDATE turn SET state = 'removed', question = NULL WHERE question = ?", (question,))
 
 
 def set_aside(path: Path, file: tuple[int, int] | None) -> Path | None:

@@ -20,7 +20,7 @@ from nbaudio.journal.retention import retain
 from nbaudio.journal.store import Store, identity, set_aside
 from nbaudio.journal.trouble import Trouble, trouble_of, warn_once
 from nbaudio.settings import settings
-from nbaudio.turns import Turn
+from nbaudio.turns import Reply, Turn
 from nbaudio.wire.answers import AudioDelta, TextDelta
 
 __all__ = ["Journal", "journal"]
@@ -42,12 +42,20 @@ class _Written:
 
 @dataclass
 class _Arriving:
-    """An answer that comes: the number of its question in a journal, and what could not be written yet."""
+    """An answer that comes: the number and the place of its question in a journal, and what could not be written yet.
+
+    `stands` says that the question is in the conversation already; `parts` are the turns that have come of it, of which
+    the first `written` are in the journal.
+    """
 
     store: Store
     question: int
+    place: int
+    stands: bool
     waiting: list[tuple[int, bytes]] = field(default_factory=list)
     not_before: float = 0.0
+    parts: list[Turn] = field(default_factory=list)
+    written: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,19 +98,22 @@ class Journal:
     def asked(self, talk: Sequence[Turn], question: Turn) -> None:
         """Write a question down before it is sent."""
 
-        def ask(store: Store) -> int:
+        def ask(store: Store) -> _Arriving:
             store.put_chat(*_chat(talk))
             place = next((index for index, turn in enumerate(talk) if turn is question), None)
             again = store.number_of(_chat(talk)[0], question) if place is not None else None
-            if again is not None:  # it stands there, with the old answer, until there is a new one
-                store.drop_pieces(again)
-                return again
-            return self._put(store, talk, question, len(talk) if place is None else place, "asked")
+            if place is None or again is None:
+                place = len(talk) if place is None else place
+                return _Arriving(store, self._put(store, talk, question, place, "asked"), place, stands=False)
+            store.drop_pieces(again)
+            if not (isinstance(talk[-1], Reply) and talk[-1].answers):
+                store.ask_again(again)  # else it stands there, with the old answer, until there is a new one
+            return _Arriving(store, again, len(talk) - 1, stands=True)
 
         if question.id not in self._unwritten:
-            number = self._change(talk, ask, also=question, tidies=False)
-            if number is not None and self._store is not None:
-                self._arriving[question.id] = _Arriving(self._store, number)
+            arriving = self._change(talk, ask, also=question, tidies=False)
+            if arriving is not None:
+                self._arriving[question.id] = arriving
 
     def came(self, question: Turn, event: TextDelta | AudioDelta) -> None:
         """Write a piece of an answer down."""
@@ -134,6 +145,32 @@ class Journal:
             if not trouble.passing:
                 warn_once(trouble, store.path)
 
+    def went_on(self, talk: Sequence[Turn], question: Turn, turn: Turn) -> None:
+        """Write down what has come of a question so far: a call of tools, in the place of its pieces, or a result."""
+        if question.id in self._unwritten:
+            self._unwritten.add(turn.id)
+            return
+        arriving = self._arriving.get(question.id)
+
+        def go_on(store: Store) -> int:
+            if arriving is None or arriving.store is not store or not store.has(arriving.question):
+                return 0  # all of it is written when it is over
+            store.drop_pieces(arriving.question)
+            for at in range(arriving.written, len(arriving.parts)):
+                part = arriving.parts[at]
+                if part.id not in self._unwritten:
+                    number = self._put(store, talk, part, arriving.place + 1 + at, "asked")
+                    store.belongs(number, arriving.question)
+            return len(arriving.parts)
+
+        with self._lock:
+            if arriving is not None:
+                arriving.parts.append(turn)
+            written = self._change(talk, go_on, also=turn)
+            if arriving is not None and written:
+                arriving.written = written
+                arriving.waiting.clear()
+
     def kept(self, talk: Sequence[Turn], question: Turn, turns: Sequence[Turn]) -> None:
         """Write the finished turns down, in the place of the pieces."""
         arriving = self._arriving.pop(question.id, None)
@@ -143,7 +180,8 @@ class Journal:
         def keep(store: Store) -> None:
             if arriving is not None and arriving.store is store:
                 store.drop_pieces(arriving.question)
-                store.give_up(arriving.question)
+                store.give_up(arriving.question, stands=arriving.stands)
+                store.give_up_parts(arriving.question)
 
         self._change(talk, keep)
 

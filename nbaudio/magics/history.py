@@ -12,6 +12,7 @@ from nbaudio.errors import CellError, NbaudioError
 from nbaudio.journal.found import Found
 from nbaudio.magics.options import take_word
 from nbaudio.settings import settings
+from nbaudio.turns import Reply
 
 __all__ = ["history"]
 
@@ -88,11 +89,16 @@ def _restore(rest: str) -> None:
     name, more = take_word(rest)
     _nothing_more("restore", more)
     talk = told.restore(name or "notebook")
-    partial = " The last answer broke off; what had come of it is kept." if getattr(talk[-1], "partial", False) else ""
-    if talk[-1].role == "user":
-        partial = " The last question has no answer; nba.chat().retry() asks it again."
+    last = talk[-1]
+    more = ""
+    if last.role == "user":
+        more = " The last question has no answer; nba.chat().retry() asks it again."
+    elif isinstance(last, Reply) and last.partial:
+        more = " The last answer broke off; what had come of it is kept."
+    elif not (isinstance(last, Reply) and last.answers):
+        more = " The last question has no answer; nba.chat().retry() goes on from what tools have done."
     named = f"The conversation {talk.name!r}" if talk.name else "The conversation, which has no name,"
-    _print(f"{named} is here again, with {len(talk)} turns.{partial}")
+    _print(f"{named} is here again, with {len(talk)} turns.{more}")
 
 
 def _export(rest: str) -> None:

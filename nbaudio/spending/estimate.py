@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from nbaudio.errors import SetupError
-from nbaudio.exchange import Exchange, family
+from nbaudio.exchange import Exchange
+from nbaudio.outgoing import family
 from nbaudio.prices import Cost, dollars, price_of
 from nbaudio.sound.clip import Clip
 from nbaudio.turns import Reply
@@ -134,11 +135,10 @@ def estimate(exchange: Exchange) -> Estimate:
         If the file of prices can't be read.
     """
     habits, options = _habits(exchange), exchange.options
-    words, sounds = exchange.words_and_sounds()
+    text_bytes, sound_in_s = exchange.weight()
     if options.tools:
-        words.append(json.dumps(options.tools))
-    sound_in_s = _seconds(sounds)
-    text_in, audio_in = text_tokens(words), math.ceil(sound_in_s * habits.tokens_in_per_s)
+        text_bytes += len(json.dumps(options.tools))
+    text_in, audio_in = _tokens(text_bytes), _whole(sound_in_s * habits.tokens_in_per_s)
     text_out, audio_out = habits.usual_answer(aloud=options.aloud, most=options.max_completion_tokens)
     usage = _usage(text_in, audio_in, text_out, audio_out)
     return Estimate(usage, sound_in_s, audio_out / habits.tokens_out_per_s, _cost(exchange, usage))
@@ -164,7 +164,7 @@ def toll_of(exchange: Exchange, expected: Estimate, reply: Reply) -> Toll:
     sound_out_s = _seconds(reply.clips)
     usage, cost = reply.usage, known_cost(reply)
     if not (usage.input_tokens or usage.output_tokens):
-        audio_out = math.ceil(sound_out_s * _habits(exchange).tokens_out_per_s)
+        audio_out = _whole(sound_out_s * _habits(exchange).tokens_out_per_s)
         sent = expected.usage
         usage = _usage(sent.input_text_tokens, sent.input_audio_tokens, text_tokens([reply.text]), audio_out)
         cost = known_cost(replace(reply, usage=usage, model=reply.model or exchange.options.model))
@@ -204,8 +204,16 @@ def text_tokens(words: Iterable[str]) -> int:
     >>> text_tokens(["Is a golden retriever a good family dog?"])
     10
     """
-    size = sum(len(word.encode("utf-8", "surrogatepass")) for word in words)
-    return math.ceil(size / _BYTES_PER_TOKEN)
+    return _tokens(sum(len(word.encode("utf-8", "surrogatepass")) for word in words))
+
+
+def _tokens(text_bytes: int) -> int:
+    return math.ceil(text_bytes / _BYTES_PER_TOKEN)
+
+
+def _whole(tokens: float) -> int:
+    """Rounded up; what adding seconds up has left behind the comma is not a token."""
+    return math.ceil(round(tokens, 6))
 
 
 def _usage(text_in: int, audio_in: int, text_out: int, audio_out: int) -> Usage:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from nbaudio.captions.alignment import Follower
+from nbaudio.conversation.again import Again
 from nbaudio.conversation.talk import Conversation
 from nbaudio.errors import NbaudioError
 from nbaudio.settings import settings
@@ -45,8 +46,10 @@ class Arrivals:
 
     def begin(self, question: Turn, *, aloud: bool) -> None:
         """A question is about to be sent."""
-        here = self._asking.is_here()
-        arrival = _Arrival(question, _after(question, list(self._chat)), self._send, here=here, aloud=aloud and here)
+        here, turns = self._asking.is_here(), list(self._chat)
+        arrival = _Arrival(question, _after(question, turns), self._send, here=here, aloud=aloud and here)
+        if arrival.after is not None:
+            arrival.parts += Again.of(turns).rounds
         with self._lock:
             self._now[question.id] = arrival
 
@@ -57,28 +60,44 @@ class Arrivals:
         if arrival is not None and (arrival.aloud or isinstance(event, TextDelta)):
             arrival.feed.add(event)
 
+    def go_on(self, question: Turn, turn: Turn) -> None:
+        """The question has come to a call of tools, or to a result; the next answer to it is another on the page."""
+        with self._lock:
+            arrival = self._now.get(question.id)
+            if arrival is None:
+                return
+            arrival.parts.append(turn)
+        if isinstance(turn, Reply) and (turn.text or turn.clips):
+            self._finish(arrival, turn)
+            with self._lock:
+                self._now[question.id] = arrival.next()
+
     def end(self, question: Turn, turns: Sequence[Turn]) -> None:
         """The question is over, with these turns."""
         with self._lock:
             arrival = self._now.get(question.id)
-        if arrival is None:
-            return
+        if arrival is not None:
+            last = turns[-1] if turns else None
+            self._finish(arrival, last if isinstance(last, Reply) else None, over=True)
+
+    def _finish(self, arrival: _Arrival, reply: Reply | None, *, over: bool = False) -> None:
+        """An answer has come to its end, and is this reply, where it is in the conversation."""
         frames = arrival.feed.finish()
         with self._lock:
-            for turn in turns[-1:]:
-                if isinstance(turn, Reply):
-                    self._heard[key_of(turn)] = arrival.key
-            del self._now[question.id]
+            if reply is not None:
+                self._heard[key_of(reply)] = arrival.key
+            if over:
+                del self._now[arrival.question.id]
         self._send({"kind": "whole", "answer": arrival.key, "frames": frames}, [])
 
     def heard_as(self, turn: Turn) -> str:
         """Under which key a reply was heard on the page while it came; empty where it was not."""
         return self._heard.get(key_of(turn), "")
 
-    def questions(self) -> list[Turn]:
-        """What has been asked, and is not in the conversation yet."""
+    def turns(self) -> list[Turn]:
+        """What has been asked, and what has come of it, that is not in the conversation yet."""
         with self._lock:
-            return [arrival.question for arrival in self._now.values()]
+            return [turn for arrival in self._now.values() for turn in (arrival.question, *arrival.parts)]
 
     def settling(self, turns: Sequence[Turn]) -> bool:
         """Whether an answer has come into the conversation of whose end the page has not been told: it will be, now."""
@@ -95,6 +114,7 @@ class Arrivals:
                 {
                     "key": arrival.key,
                     "question": entry_of(arrival.question),
+                    "parts": [entry_of(turn, self._heard.get(key_of(turn), "")) for turn in arrival.parts],
                     "instead": arrival.after is not None,
                     "aloud": arrival.aloud,
                     "here": arrival.here,
@@ -120,10 +140,14 @@ class Arrivals:
 
 
 class _Arrival:
-    """One answer that comes; `after` are the turns that stood behind its question when it was asked again."""
+    """One answer that comes; `after` are the turns that stood behind its question when it was asked again.
+
+    `parts` are those that have come of the question before this answer.
+    """
 
     def __init__(self, question: Turn, after: tuple[str, ...] | None, send: Send, *, here: bool, aloud: bool) -> None:
         self.question, self.after, self.here, self.aloud = question, after, here, aloud
+        self.parts: list[Turn] = []
         self.key = uuid.uuid4().hex
         self._to_page = send
         self._words = ""
@@ -136,6 +160,11 @@ class _Arrival:
             self._words += str(message["words"])
             if not self._closed:
                 self._to_page({**message, "answer": self.key}, [pcm16])
+
+    def next(self) -> _Arrival:
+        other = _Arrival(self.question, self.after, self._to_page, here=self.here, aloud=self.aloud)
+        other.parts = self.parts
+        return other
 
     def repeat(self) -> None:
         with self._lock:

@@ -250,6 +250,12 @@ class VoiceChat(anywidget.AnyWidget):
         """A piece of its answer has come."""
         self._arrivals.add(question, event)
 
+    def went_on(self, talk: TurnList, question: Turn, turn: Turn) -> None:
+        """A tool is called, or has given its result."""
+        if talk is self.chat:
+            self._arrivals.go_on(question, turn)
+            self._show()
+
     def kept(self, talk: TurnList, question: Turn, turns: Sequence[Turn]) -> None:
         """The question is over."""
         if talk is self.chat:
@@ -338,7 +344,7 @@ class VoiceChat(anywidget.AnyWidget):
             self.send(message, [data])
 
     def _within_reach(self) -> list[Turn]:
-        return [*self.chat[-_LONGEST_WINDOW:], *self._arrivals.questions()]
+        return [*self.chat[-_LONGEST_WINDOW:], *self._arrivals.turns()]
 
     # -- showing ------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from nbaudio.wire.tool_calls import ToolCall
 
-__all__ = ["Inline", "Message", "Options", "Stored", "request_body", "serialized"]
+__all__ = ["Inline", "Message", "Options", "Stored", "joined", "request_body", "serialized", "written_body"]
 
 
 class Stored(Protocol):
@@ -80,6 +80,23 @@ class Message:
             parts.append({"type": "input_audio", "input_audio": {"data": Inline(data), "format": format}})
         return {"role": self.role, "content": parts}
 
+    def parts(self) -> list[bytes | Inline]:
+        """Its JSON text, and the sounds in it."""
+        return serialized(self.to_wire())[1]
+
+    @property
+    def text_bytes(self) -> int:
+        """How long its words are in UTF-8, and those of its calls."""
+        texts = (self.text, *(call.name + call.arguments for call in self.tool_calls))
+        return sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A list of a request that is JSON text already."""
+
+    parts: tuple[bytes | Inline, ...]
+
 
 @dataclass(frozen=True)
 class Options:
@@ -142,11 +159,41 @@ def request_body(messages: Iterable[Message], options: Options) -> dict[str, Any
     return body
 
 
+def written_body(messages: Iterable[Iterable[bytes | Inline]], options: Options) -> dict[str, Any]:
+    """As `request_body`, of messages that are JSON text already; `serialized` gives the same bytes for both.
+
+    Parameters
+    ----------
+    messages : iterable
+        Texts with one or more messages each, as of `joined`.
+    options : Options
+    """
+    told = [Message("system", options.instructions).parts()] if options.instructions else []
+    return {**request_body([], options), "messages": _Written((b"[", *joined([*told, *messages]), b"]"))}
+
+
+def joined(texts: Iterable[Iterable[bytes | Inline]]) -> list[bytes | Inline]:
+    """The parts of JSON texts, one behind the other with commas between them; what is empty is left out.
+
+    Examples
+    --------
+    >>> joined([[b"1"], [], [b"2", b"3"]])
+    [b'1', b',', b'2', b'3']
+    """
+    parts: list[bytes | Inline] = []
+    for text in texts:
+        before = len(parts)
+        parts += text
+        if 0 < before < len(parts):
+            parts.insert(before, b",")
+    return parts
+
+
 _PIECE_BYTES = 768 * 1024  # a multiple of 3, so that the base64 of pieces is the base64 of the whole
 
 
 def serialized(body: Mapping[str, Any]) -> tuple[int, list[bytes | Inline]]:
-    """The request's JSON text, in bytes, and the parts that it is made of.
+    """How long the request's JSON text is, in bytes, and the parts that it is made of.
 
     Sound is not turned into text before it goes: ten minutes of it take a third of a second, and a person waits.
 
@@ -156,14 +203,33 @@ def serialized(body: Mapping[str, Any]) -> tuple[int, list[bytes | Inline]]:
     (19, [b'{"data":"', Inline(data=b'RIFF'), b'"}'])
     """
     mark = secrets.token_hex(16)  # not to be guessed by a text that is part of the request
-    sounds: list[Inline] = []
+    left_out: list[Inline | _Written] = []
 
     def marked(value: Any) -> str:
-        sounds.append(value)
+        left_out.append(value)
         return mark
 
     texts = json.dumps(body, separators=(",", ":"), default=marked).encode().split(mark.encode())
     parts: list[bytes | Inline] = [texts[0]]
-    for sound, text in zip(sounds, texts[1:], strict=True):
-        parts += [sound, text]
+    for value, text in zip(left_out, texts[1:], strict=True):
+        if isinstance(value, Inline):
+            parts += [value, text]
+        else:  # it takes the place of its mark, and of the quotes around that
+            last = parts.pop()
+            assert isinstance(last, bytes)
+            parts += [last[:-1], *value.parts, text[1:]]
+    parts = _merged(parts)
     return sum(map(len, parts)), parts
+
+
+def _merged(parts: Iterable[bytes | Inline]) -> list[bytes | Inline]:
+    """With texts that follow each other as one: each part is written to the connection by itself."""
+    merged: list[bytes | Inline] = []
+    texts: list[bytes] = []
+    for part in parts:
+        if isinstance(part, bytes):
+            texts.append(part)
+        else:
+            merged += [b"".join(texts), part]
+            texts = []
+    return [*merged, b"".join(texts)]

@@ -1,7 +1,8 @@
 """A process that talks and can be killed: it imports all there is to import, and forks talkers as it is told to.
 
-Reads lines ``{"count": 3, "name": "a"}``; writes for each, as JSON, the process id of the talker. A talker asks so many
-questions with a sound, and writes what it has in hand as soon as it has it: what it has asked, each piece, each answer.
+Reads lines ``{"count": 3, "name": "a", "tools": true}``; writes for each, as JSON, the process id of the talker. A
+talker asks so many questions with a sound, and writes what it has in hand as soon as it has it: what it has asked, each
+call of a tool, each result, each piece, each answer.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import random
 import signal
 import sys
+import time
 
 import nbaudio as nba
 from nbaudio.journal.watcher import journal
@@ -22,17 +24,28 @@ def say(**told: object) -> None:
     os.write(1, (json.dumps(told) + "\n").encode())
 
 
-def talk(name: str, count: int) -> None:
-    chat = nba.Conversation(name=name)
+def talk(name: str, count: int, *, tools: bool) -> None:
+    dice, asked = random.Random(name), [""]
+
+    def look(at: int) -> str:
+        """What is there."""
+        time.sleep(dice.uniform(0, 0.02))  # as a tool that has something to do, and may be killed in it
+        return f"{at} of {asked[0]}"
+
+    chat = nba.Conversation(name=name, tools=[look] if tools else [])
     say(begun=name)
     for number in range(count):
         clip = nba.Clip.from_pcm16(random.Random(f"{name} {number}").randbytes(4800))
-        question = f"question {name} {number}"
+        question = asked[0] = f"question {name} {number}"
         pieces = 0
         for event in chat.stream(question, clip):
             if isinstance(event, nba.Finished):
                 digest = hashlib.sha256(event.reply.clip.as_kept()[0]).hexdigest()
                 say(answered=question, text=event.reply.text, sound=digest)
+            elif isinstance(event, nba.ToolCalled):
+                say(called=str(event.call), of=question)
+            elif isinstance(event, nba.ToolReturned):
+                say(returned=event.result.text, of=question)
             else:
                 pieces += 1
                 say(piece=pieces, of=question)
@@ -56,7 +69,7 @@ def main() -> None:
         child = os.fork()
         if not child:
             try:
-                talk(wanted["name"], wanted["count"])
+                talk(wanted["name"], wanted["count"], tools=wanted["tools"])
             except BaseException as error:
                 say(failed=repr(error))
             os._exit(0)

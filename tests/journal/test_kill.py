@@ -11,21 +11,24 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from openai_server import OpenAIServer, serve
+from openai_server import OpenAIServer, ToolCall, serve
 
+from nbaudio.conversation.again import Again
 from nbaudio.journal import reading
 from nbaudio.journal.loading import chat_turns
 from nbaudio.journal.store import Store
-from nbaudio.turns import Reply
+from nbaudio.turns import Reply, ToolResult, Turn
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the talker forks")
 
 KILLS = 200
+CALLS = 2  # of a tool, for each question of those who have one
 LONGEST_S = 0.12  # within which a talker begins, or within which it gets a few answers
 
 
@@ -58,8 +61,8 @@ class Talkers:
         self._process.stdin.write(json.dumps(told) + "\n")
         self._process.stdin.flush()
 
-    def start(self, name: str, count: int) -> int:
-        self.say(name=name, count=count)
+    def start(self, name: str, count: int, *, tools: bool = False) -> int:
+        self.say(name=name, count=count, tools=tools)
         return int(self.hear("process")["process"])
 
     def hear(self, kind: str) -> dict[str, Any]:
@@ -88,8 +91,13 @@ class Talkers:
 def loopback() -> Iterator[OpenAIServer]:
     with serve() as server:
         server.duration_s = 0.5
-        server.words = lambda body: f"This is the answer to {_words(body['messages'][-1])}."
+        server.words = lambda body: f"This is the answer to {_words(_question(body))}."
+        server.tool_call = [ToolCall("look", {"at": at}, id=f"call_{at}") for at in range(CALLS)]
         yield server
+
+
+def _question(body: dict[str, Any]) -> dict[str, Any]:
+    return [message for message in body["messages"] if message["role"] == "user"][-1]
 
 
 def _words(message: dict[str, Any]) -> str:
@@ -123,47 +131,79 @@ class Opened:
 def test_killed_at_random_points_it_loses_at_most_the_piece_in_flight(loopback: OpenAIServer, tmp_path: Path) -> None:
     path, dice = tmp_path / "journal.sqlite3", random.Random(4)
     talkers = Talkers(loopback, path)
-    broke_off = answered = 0
+    ends: Counter[str] = Counter()
     try:
         for kill in range(KILLS):
             requests_before, said_before = len(loopback.requests), len(talkers.said)
-            process = talkers.start(str(kill), 1000)
-            talkers.hear("begun" if kill % 4 == 0 else "piece")
+            process = talkers.start(str(kill), 1000, tools=kill % 2 == 1)
+            talkers.hear(("begun", "called", "piece", "returned", "piece", "piece")[kill % 6])
             time.sleep(dice.uniform(0, LONGEST_S))
             os.kill(process, signal.SIGKILL)
             _wait_until_gone(process)
             talkers.say(echo=True)
             talkers.hear("echo")  # what the dead one has said comes before it
-            opened = Opened(path) if path.exists() else None
             said = talkers.said[said_before:]
-            chats = set()
-            for request in loopback.requests[requests_before:]:
-                message = request.body["messages"][-1]
-                assert opened is not None
-                number, state, chat = opened.question(_words(message))
-                chats.add(chat)
-                assert opened.sounds(number) == [_sound(message)]
-                heard = [one["piece"] for one in said if one.get("of") == _words(message)]
-                finished = [one for one in said if one.get("answered") == _words(message)]
-                if finished:
-                    answered += 1
-                    assert state == "kept"
-                    _check_answer(opened, chat, finished[0])
-                elif state == "asked":
-                    pieces = list(reading.pieces_of(opened.store, number))
-                    assert len(pieces) >= len(heard)
-                    broke_off += bool(pieces)
-                    words = b"".join(data for rate, data in pieces if not rate).decode()
-                    assert f"This is the answer to {_words(message)}.".startswith(words)
-                    _check_restored(opened, chat, pieces)
-            assert len(chats) <= 1
-            if opened is not None:
+            messages = [request.body["messages"] for request in loopback.requests[requests_before:]]
+            questions = [asked[-1] for asked in messages if asked[-1]["role"] == "user"]
+            if path.exists():
+                opened = Opened(path)
+                chats = {_check_question(opened, message, said, ends) for message in questions}
+                assert len(chats) <= 1
                 opened.store.close()
+            else:
+                assert not questions
     finally:
         talkers.close()
-    print(f"{KILLS} kills: {answered} answers whole, {broke_off} broken off in the middle")  # noqa: T201
-    assert answered > KILLS // 4
-    assert broke_off > KILLS // 20
+    print(f"{KILLS} kills: {dict(ends)}")  # noqa: T201
+    assert ends["answered"] > KILLS // 4
+    assert ends["broke off in words or sound"] > KILLS // 20
+    assert ends["broke off among tools"] > KILLS // 20
+    assert ends["broke off after tools"] > 0
+
+
+def _check_question(opened: Opened, message: dict[str, Any], said: list[dict[str, Any]], ends: Counter[str]) -> str:
+    """That all is there that was handed over of a question; gives the conversation."""
+    question = _words(message)
+    number, state, chat = opened.question(question)
+    assert opened.sounds(number) == [_sound(message)]
+    heard = [one for one in said if one.get("of") == question]
+    returned = [one["returned"] for one in heard if "returned" in one]
+    finished = [one for one in said if one.get("answered") == question]
+    came = _restored(opened, chat, question)
+    results = [turn.text for turn in came if isinstance(turn, ToolResult)]
+    assert results[: len(returned)] == returned
+    assert results == [f"{at} of {question}" for at in range(len(results))]
+    if calls := [one["called"] for one in heard if "called" in one]:
+        assert isinstance(came[0], Reply)
+        assert [str(call) for call in came[0].tool_calls][: len(calls)] == calls
+    pieces = list(reading.pieces_of(opened.store, number))
+    if finished:
+        ends["answered"] += 1
+        assert state == "kept"
+        _check_answer(opened, chat, finished[0])
+    if state == "kept":
+        assert not pieces
+        assert [turn.role for turn in came] in (["assistant"], ["assistant", *["tool"] * CALLS, "assistant"])
+        assert isinstance(came[-1], Reply)
+        assert came[-1].answers
+    else:
+        assert state == "asked"
+        assert len(pieces) >= sum("piece" in one for one in heard)
+        _check_partial(came, question, pieces)
+        if results:
+            ends["broke off after tools" if pieces else "broke off among tools"] += 1
+        elif pieces:
+            ends["broke off in words or sound"] += 1
+    return chat
+
+
+def _restored(opened: Opened, chat: str, question: str) -> list[Turn]:
+    """What a restored conversation has of a question, which has all its earlier turns too, and each once."""
+    turns = chat_turns(opened.store, chat)
+    assert len({turn.id for turn in turns}) == len(turns)
+    (at,) = [at for at, turn in enumerate(turns) if turn.role == "user" and turn.text == question]
+    later = [place for place, turn in enumerate(turns) if turn.role == "user" and place > at]
+    return turns[at + 1 : later[0] if later else None]
 
 
 def _check_answer(opened: Opened, chat: str, finished: dict[str, Any]) -> None:
@@ -175,18 +215,21 @@ def _check_answer(opened: Opened, chat: str, finished: dict[str, Any]) -> None:
     ]
 
 
-def _check_restored(opened: Opened, chat: str, pieces: list[tuple[int, bytes]]) -> None:
-    turns = chat_turns(opened.store, chat)
-    if not pieces:
-        assert turns[-1].role == "user"
-        return
-    last = turns[-1]
-    assert isinstance(last, Reply)
-    assert last.partial
-    sound = b"".join(data for rate, data in pieces if rate)
-    assert (last.clip.encode("pcm16") if last.clip else b"") == sound
-    assert last.text == b"".join(data for rate, data in pieces if not rate).decode()
-    assert [turn.role for turn in turns] == ["user", "assistant"] * (len(turns) // 2)
+def _check_partial(came: list[Turn], question: str, pieces: list[tuple[int, bytes]]) -> None:
+    """That what had come of an answer stands last, and that asking again goes on from the results before it."""
+    if pieces:
+        last = came[-1]
+        assert isinstance(last, Reply)
+        assert last.partial
+        assert (last.clip.encode("pcm16") if last.clip else b"") == b"".join(data for rate, data in pieces if rate)
+        assert last.text == b"".join(data for rate, data in pieces if not rate).decode()
+        assert f"This is the answer to {question}.".startswith(last.text)
+    before = came[:-1] if pieces else came
+    again = Again.of([Turn("user", question), *came])
+    assert not again.answered
+    assert [turn for turn in again.rounds if isinstance(turn, ToolResult)] == [
+        turn for turn in before if isinstance(turn, ToolResult)
+    ]
 
 
 def _wait_until_gone(process: int) -> None:

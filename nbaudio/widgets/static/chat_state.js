@@ -14,6 +14,7 @@ import { Recording } from "./recording.js";
  * @typedef {object} Arrival
  * @property {string} key
  * @property {Entry} question
+ * @property {Entry[]} parts  that have come of it before this answer: calls of tools and their results
  * @property {boolean} instead  of what stands behind its question
  * @property {boolean} aloud
  * @property {boolean} here  it was asked in the chat, not in a cell
@@ -213,6 +214,7 @@ export class Chat extends EventTarget {
     for (const entry of last < 0 ? entries : entries.slice(0, last + 1)) put(entry);
     for (const arrival of this.#arriving) {
       if (!this.#known.has(arrival.question.key)) put(arrival.question);
+      for (const part of arrival.parts) put(part);
       put(coming(arrival), arrival);
     }
     this.turns = shown;
