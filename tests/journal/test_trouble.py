@@ -238,9 +238,8 @@ def test_an_older_file_gets_what_is_new(
         talk("Not written.")
     assert words_in(journal_file) == ["Before.", "After."]
     connection = sqlite3.connect(journal_file)
-    assert connection.execute("PRAGMA user_version").fetchone() == (
-        len(newer),
-    )  # a migration that fails leaves nothing
+    # A migration that fails leaves nothing.
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(newer),)
     assert "size" not in [row[1] for row in connection.execute("PRAGMA table_info(chat)")]
     connection.close()
 
