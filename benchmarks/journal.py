@@ -2,7 +2,8 @@
 
     python benchmarks/journal.py
 
-Prints medians, and the slowest of each, in milliseconds. Pieces are 100 ms of sound, turns 5 s.
+Prints medians, and the slowest of each, in milliseconds. Pieces are 100 ms of sound, turns 5 s. Then what a question
+costs that is a recording, from its end until it may be sent: its clip is made and it is in the journal.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbaudio as nba
+from nbaudio.conversation.turnlist import turn_of
+from nbaudio.journal.alongside import settled
 from nbaudio.journal.watcher import journal
+from nbaudio.widgets.take import Take
 
 PIECE = nba.AudioDelta(os.urandom(4800))
 PIECES, TURNS = 50, (10, 1000)
+RECORDINGS_S = (10, 600)
 
 
 def timed(into: list[float], call: Callable[[], object]) -> None:
@@ -40,6 +45,22 @@ def exchange(chat: nba.Conversation, number: int, taken: dict[str, list[float]])
         turn.clips[0].park(bytes)  # memory is not what is measured
 
 
+def recording(folder: Path, seconds: int, taken: list[float]) -> None:
+    """A recording that ends, and is asked."""
+    take = Take(24_000, folder=folder, to_say=True)
+    for number in range(10 * seconds):
+        take.add(number, os.urandom(4800))
+    settled()  # it has been recorded for long
+    chat = nba.Conversation()
+
+    def end() -> None:
+        take.finish()
+        journal.asked(chat, turn_of([take.clip]))
+
+    timed(taken, end)
+    take.discard()
+
+
 def main() -> None:
     chat = nba.Conversation()
     for turns in TURNS:
@@ -52,7 +73,18 @@ def main() -> None:
             timed(taken["search"], lambda: nba.history.search("question 7"))
         print(f"after {turns} turns:")
         for name, values in taken.items():
-            print(f"  {name:<9} {statistics.median(values):7.2f} ms, slowest {max(values):7.2f} ms")
+            show(name, values)
+    print("the end of a recording of")
+    for seconds in RECORDINGS_S:
+        ends: list[float] = []
+        with tempfile.TemporaryDirectory() as folder:
+            for _ in range(5):
+                recording(Path(folder), seconds, ends)
+        show(f"{seconds} s", ends)
+
+
+def show(name: str, values: list[float]) -> None:
+    print(f"  {name:<9} {statistics.median(values):7.2f} ms, slowest {max(values):7.2f} ms")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ class Alongside:
         self._written: dict[int, bytes] = {}
         self._journals: set[Path] = set()
         self._over = False
+        self._reading = threading.Lock()
         self.process = os.getpid()
         """Whose recording it is: a fork that ends does not end it."""
         _unsaid.add(self)
@@ -56,8 +57,9 @@ class Alongside:
             _worker.do(self._write)
 
     def forget(self) -> None:
-        """Have the journal not keep it, if it was not said."""
-        self._over = True
+        """Have the journal not keep it, if it was not said; its file is read no more when this returns."""
+        with self._reading:
+            self._over = True
         _unsaid.discard(self)
         _worker.do(self._forget)
 
@@ -80,12 +82,15 @@ class Alongside:
             put_parts(store.connection, str(self._recording), {position: digest}, self._read)
 
     def _read(self, position: int) -> bytes:
-        try:
-            with self._recording.open("rb") as file:
-                file.seek(HEADER_BYTES + (position - 1) * PART_BYTES)
-                return file.read(PART_BYTES)
-        except OSError as error:
-            raise ClipError("The recording is gone.") from error
+        with self._reading:  # Windows deletes no file that somebody has open
+            if self._over:
+                raise ClipError("The recording is not wanted any more.")
+            try:
+                with self._recording.open("rb") as file:
+                    file.seek(HEADER_BYTES + (position - 1) * PART_BYTES)
+                    return file.read(PART_BYTES)
+            except OSError as error:
+                raise ClipError("The recording is gone.") from error
 
     def _forget(self) -> None:
         for path in self._journals:
@@ -104,11 +109,11 @@ _unsaid: set[Alongside] = set()
 
 def _tidy() -> None:
     """Move what has been written from the log into the file, where nobody who writes has to wait for it."""
-    path: list[Path] = []
-    journal.beside(lambda store: path.append(store.path) if store.untidy else None)
-    with suppress(sqlite3.Error):
-        for one in path:
-            own = sqlite3.connect(one)
+    untidy: list[Path] = []
+    journal.beside(lambda store: untidy.append(store.path) if store.untidy else None)
+    for path in untidy:
+        with suppress(sqlite3.Error):
+            own = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)  # one that is gone is not made anew
             try:
                 own.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             finally:

@@ -1,7 +1,9 @@
 """The way of an answer's pieces from the kernel to its player: few messages, none late.
 
 Servers send ten to a hundred pieces a second, and jupyter_server passes 1,000 messages a second for all outputs
-together. So pieces that come within 45 ms of a message go out together; the first goes at once.
+together. So pieces that come within 45 ms of a message go out together. The first sound goes at once, also behind
+words. So does the second where it is well ahead of its time: the page sees by it that it need not wait for late pieces,
+and sounds 20 ms sooner.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from nbaudio.wire.answers import AudioDelta, TextDelta
+from nbaudio.wire.answers import STREAM_SAMPLE_RATE, AudioDelta, TextDelta
 
 if TYPE_CHECKING:
     from nbaudio.captions.alignment import Follower
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Feed"]
 
 PAUSE_S = 0.045  # 22 messages a second, and 30 with all else that a cell sends
+_AHEAD_S = 0.15  # more than the pauses until the third message, and what that one takes to arrive
 
 Send = Callable[[dict[str, object], bytes], None]
 
@@ -43,13 +46,18 @@ class Feed:
         self._index = self._frames = 0
         self._phrases: tuple[Phrase, ...] = ()
         self._fresh = False  # whether the page has yet to hear of them
-        self._sent_s = 0.0
+        self._due_s = self._first_s = 0.0  # when the next message may go, and when the first sound went
+        self._came = 0  # frames
+        self._more = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nbaudio-feed", daemon=True)
         self._thread.start()
 
     def add(self, event: TextDelta | AudioDelta) -> None:
         """Take one piece."""
         self._arrived.put(event)
+        if isinstance(event, AudioDelta):
+            self._came += len(event.pcm16) // 2
+            self._more.set()
 
     def finish(self) -> int:
         """Send what is left; gives how many frames have been sent in all."""
@@ -68,7 +76,23 @@ class Feed:
                 # Behind a piece's back: of much sound at once it takes a while to find out when the phrases sound, and
                 # the page may have nothing left to play. The next message has them.
                 self._follow(pieces)
-                time.sleep(max(0.0, PAUSE_S - (time.monotonic() - self._sent_s)))
+                self._rest()
+
+    def _rest(self) -> None:
+        """Wait until the next message may go."""
+        while (left_s := self._due_s - time.monotonic()) > 0:
+            self._more.clear()
+            if self._index > 1:
+                time.sleep(left_s)
+            elif self._hurries():
+                return
+            else:
+                self._more.wait(left_s)
+
+    def _hurries(self) -> bool:
+        """Whether sound waits that makes the page begin sooner."""
+        ahead_s = self._came / STREAM_SAMPLE_RATE - (time.monotonic() - self._first_s)
+        return self._came > self._frames and (self._index == 0 or ahead_s >= _AHEAD_S)
 
     def _next(self) -> list[TextDelta | AudioDelta | None]:
         """What has arrived; where that is nothing, what arrives next, unless there are phrases to be told of."""
@@ -89,9 +113,12 @@ class Feed:
             message["phrases"] = [[phrase.text, phrase.start_s, phrase.end_s] for phrase in self._phrases]
         if not (words or sound or "phrases" in message):
             return
-        self._sent_s = time.monotonic()
+        now_s = time.monotonic()
+        # The second sound takes the place of the third: in a second there are no more messages for it.
+        self._due_s = (max(now_s, self._due_s) if self._index == 1 else now_s) + PAUSE_S
         self._send(message, sound)
         if sound:
+            self._first_s = self._first_s or now_s
             self._index += 1
             self._frames += len(sound) // 2
 

@@ -19,7 +19,7 @@ from openai_server import OpenAIServer
 
 import nbaudio as nba
 from nbaudio import errors
-from nbaudio.journal import alongside, reading, schema
+from nbaudio.journal import alongside, reading
 from nbaudio.journal.alongside import settled
 from nbaudio.journal.store import Store
 from nbaudio.journal.watcher import journal
@@ -419,47 +419,6 @@ def test_two_kernels_record_at_once(server: OpenAIServer, journal_file: Path, tm
     assert b"".join(data for (data,) in parts) == whole[: len(whole) - len(whole) % PART_BYTES]
     process.kill()
     process.communicate()
-
-
-# -- a file of version 1 ------------------------------------------------------------------------------------
-
-
-def test_a_file_of_version_1_keeps_its_sounds(
-    server: OpenAIServer, journal_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    long, short = nba.Clip.from_pcm16(piece(7) * 10), nba.Clip.from_pcm16(piece(8))
-    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
-    journal_file.parent.mkdir()
-    Store(journal_file).close()
-    monkeypatch.undo()
-    monkeypatch.setenv("NBAUDIO_JOURNAL", str(journal_file))
-    _write_as_version_1(journal_file, [long, short])
-    assert rows(journal_file, "PRAGMA user_version") == [(1,)]
-
-    (found,) = nba.history.search("before")
-    assert [clip.as_kept() for clip in found.turn.clips] == [long.as_kept(), short.as_kept()]
-    assert rows(journal_file, "PRAGMA user_version") == [(len(schema.MIGRATIONS),)]
-    nba.Conversation().append(nba.Turn("user", "again", (long, short)))
-    assert rows(journal_file, "SELECT count(*) FROM sound") == [(3,)]  # the long one has another name now
-    assert [clip.as_kept() for clip in nba.history.search("again")[0].turn.clips] == [long.as_kept(), short.as_kept()]
-    assert nba.history.clear() == 2
-    assert rows(journal_file, "SELECT (SELECT count(*) FROM sound), (SELECT count(*) FROM part)") == [(0, 0)]
-
-
-def _write_as_version_1(file: Path, clips: list[nba.Clip]) -> None:
-    import hashlib
-    import json
-
-    digests = [hashlib.sha256(clip.as_kept()[0]).hexdigest() for clip in clips]
-    record = json.dumps({"role": "user", "id": "a", "text": "before", "sounds": digests, "time": 1.0})
-    connection = sqlite3.connect(file)
-    connection.execute("INSERT INTO chat VALUES ('c', '', '', 1, 1, '{}')")
-    connection.execute("INSERT INTO turn VALUES (1, 'c', 'a', 0, 'user', 'before', ?, 1, 1, 'kept')", (record,))
-    for digest, clip in zip(digests, clips, strict=True):
-        connection.execute("INSERT INTO sound VALUES (?, ?)", (digest, clip.as_kept()[0]))
-        connection.execute("INSERT INTO turn_sound VALUES (1, ?)", (digest,))
-    connection.commit()
-    connection.close()
 
 
 def test_whatever_happens_on_its_thread_it_goes_on(journal_file: Path, tmp_path: Path) -> None:

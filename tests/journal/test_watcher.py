@@ -139,6 +139,26 @@ def test_the_sound_of_a_turn_that_changes_by_edit_is_its_new_one(server: OpenAIS
     assert restored[0].text == ""
 
 
+def test_the_log_is_moved_into_the_file_behind_an_answer_and_not_before_a_question_is_sent(
+    server: OpenAIServer, journal_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = journal_file.with_name(journal_file.name + "-wal")
+    sizes: list[tuple[int, int]] = []
+
+    def words(_: object) -> str:
+        sizes.append((journal_file.stat().st_size, log.stat().st_size))
+        return "Yes."
+
+    server.words = words
+    chat = nba.Conversation()
+    chat.say(CLIP, aloud=False)
+    before = journal_file.stat().st_size
+    chat.say(nba.Clip.from_pcm16(bytes(range(250)) * 24_000), aloud=False)  # 6 MB
+    assert sizes[-1][0] == before
+    assert sizes[-1][1] > 6_000_000
+    assert journal_file.stat().st_size > 6_000_000
+
+
 def test_only_its_owner_can_read_it(server: OpenAIServer, journal_file: Path) -> None:
     nba.Conversation().say("Hello.")
     files = list(journal_file.parent.iterdir())

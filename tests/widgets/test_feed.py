@@ -7,7 +7,10 @@ import threading
 import time
 from typing import Any
 
+import pytest
+
 from nbaudio.captions.alignment import Follower
+from nbaudio.widgets import feed as feed_module
 from nbaudio.widgets.feed import PAUSE_S, Feed
 from nbaudio.wire.answers import AudioDelta, TextDelta
 
@@ -54,8 +57,40 @@ def test_many_small_pieces_become_few_messages_and_nothing_is_lost() -> None:
     assert b"".join(sound for _, _, sound in page.messages) == sent
     assert "".join(message["words"] for _, message, _ in page.messages) == "".join(f"{n} " for n in range(500))
     assert len(page.messages) < 100
-    starts = [at for at, _, _ in page.messages]
-    assert all(later - earlier >= 0.9 * PAUSE_S for earlier, later in itertools.pairwise(starts))
+    sounding = [at for at, _, sound in page.messages if sound]
+    assert all(later - earlier >= 0.9 * PAUSE_S for earlier, later in itertools.pairwise(sounding[1:]))
+
+
+def test_the_first_sound_waits_behind_no_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "PAUSE_S", 1.0)
+    page = Page()
+    feed = Feed(page.take, Follower(24_000, exact=True))
+    feed.add(TextDelta("Hello."))
+    assert page.first.wait(10)
+    feed.add(AudioDelta(SECOND[:4800]))
+    feed.finish()
+    (words_at, *_), (sound_at, _, sound) = page.messages[:2]
+    assert sound
+    assert sound_at - words_at < 0.9
+
+
+@pytest.mark.parametrize(("ahead", "waits"), [(SECOND[:9600], False), (SECOND[:960], True)])
+def test_the_second_sound_goes_at_once_only_where_it_is_ahead_of_its_time(
+    ahead: bytes, waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "PAUSE_S", 1.0)
+    page = Page()
+    feed = Feed(page.take, Follower(24_000, exact=True))
+    feed.add(AudioDelta(SECOND[:4800]))
+    assert page.first.wait(10)
+    feed.add(AudioDelta(ahead))
+    page.first.clear()
+    assert page.first.wait(10)
+    feed.add(AudioDelta(SECOND))
+    feed.finish()
+    first, second, third = (at for at, _, sound in page.messages if sound)
+    assert (second - first >= 0.9) is waits
+    assert third - first >= 1.9  # it takes the place of the third
 
 
 def test_pieces_with_sound_are_numbered_and_say_where_they_begin() -> None:
