@@ -125,7 +125,8 @@ def _each_once(store: Store, where: str, values: tuple[str, ...], limit: int) ->
 def _coming(store: Store) -> list[TurnRow]:
     """What has come of answers whose end is not there: they come just now, or broke off by a kill."""
     rows: list[TurnRow] = []
-    for values in store.connection.execute(_TURN + " WHERE turn.number IN (SELECT turn FROM piece)").fetchall():
+    where = " WHERE turn.number IN (SELECT turn FROM piece)"
+    for values in store.connection.execute(_TURN + where).fetchall():
         question = TurnRow(*values)
         said, sounds = b"", 0
         for sample_rate, data in pieces_of(store, question.number):
@@ -173,8 +174,8 @@ def _matching(rows: list[TurnRow], where: str, values: tuple[str, ...], *, index
 def all_chats(store: Store, limit: int) -> list[ChatRow]:
     """The conversations that changed last, with how many turns they have."""
     rows = store.connection.execute(
-        "SELECT id, name, notebook, begun, changed, options,"
-        " (SELECT count(*) FROM turn WHERE turn.chat = chat.id AND " + _STANDS + ") AS turns"
+        "SELECT id, name, notebook, begun, changed, options,"  # noqa: S608 - one of the texts above
+        f" (SELECT count(*) FROM turn WHERE turn.chat = chat.id AND {_STANDS}) AS turns"
         " FROM chat ORDER BY changed DESC LIMIT ?",
         (limit,),
     )
