@@ -125,22 +125,23 @@ def _each_once(store: Store, where: str, values: tuple[str, ...], limit: int) ->
 def _coming(store: Store) -> list[TurnRow]:
     """What has come of answers whose end is not there: they come just now, or broke off by a kill."""
     rows: list[TurnRow] = []
-    where = " WHERE turn.number IN (SELECT turn FROM piece)"
-    for values in store.connection.execute(_TURN + where).fetchall():
+    execute, where = store.connection.execute, " WHERE turn.number IN (SELECT turn FROM piece)"
+    for values in execute(_TURN + where).fetchall():
         question = TurnRow(*values)
-        said, sounds = b"", 0
-        for sample_rate, data in pieces_of(store, question.number):
-            said += b"" if sample_rate else data
-            sounds |= bool(sample_rate)
-        (written,) = store.connection.execute(
-            "SELECT max(written) FROM turn WHERE number = ? OR question = ?", (question.number, question.number)
+        words = execute(  # without the sound, which may be much
+            "SELECT data FROM piece WHERE turn = ? AND NOT sample_rate ORDER BY number", (question.number,)
+        )
+        sounds, written = execute(
+            "SELECT EXISTS (SELECT 1 FROM piece WHERE turn = ? AND sample_rate), max(written) FROM turn"
+            " WHERE number = ? OR question = ?",
+            (question.number,) * 3,
         ).fetchone()
         rows.append(
             replace(
                 question,
                 id=partial_id(question),
                 role="assistant",
-                words=plain(said.decode("utf-8", "surrogatepass")),
+                words=plain(b"".join(data for (data,) in words).decode("utf-8", "surrogatepass")),
                 state="asked",
                 sounds=sounds,
                 written=written,
