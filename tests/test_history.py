@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from collections.abc import Generator
+from itertools import islice
 from pathlib import Path
 
 import pytest
-from openai_server import Gate, OpenAIServer
+from openai_server import Gate, OpenAIServer, ToolCall
 
 import nbaudio as nba
 from nbaudio.conversation import chats
-from nbaudio.errors import ClipError, NbaudioError
+from nbaudio.errors import ClipError, Interrupted, NbaudioError
 from nbaudio.journal.watcher import journal
 
 CLIP = nba.Clip.from_pcm16(bytes(range(200)) * 24)
@@ -93,6 +95,235 @@ def test_after_a_crash_one_line_takes_the_conversation_up_again(server: OpenAISe
     assert body[2] == {"role": "assistant", "audio": {"id": first.audio_id}}
     crash()
     assert len(nba.history.restore()) == 6
+
+
+def kill(events: Generator[nba.Event, None, None], copy: Path) -> None:
+    """Have the journal be what a kill would leave now, and the talk be over."""
+    nba.history.export(copy)
+    events.close()
+    chats._chats.clear()
+    nba.NbAudio.instance().journal = str(copy)
+
+
+def weather(*cities: str) -> list[ToolCall]:
+    return [ToolCall("get_weather", {"city": city}, id=f"call_{number}") for number, city in enumerate(cities)]
+
+
+class Weather:
+    """A tool that notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def get_weather(self, city: str) -> str:
+        """The weather now."""
+        self.asked.append(city)
+        return f"mild in {city}"
+
+
+def until(events: Generator[nba.Event, None, None], kind: type, count: int = 1) -> nba.Event:
+    """The so-many-th event of a kind."""
+    return next(islice((event for event in events if isinstance(event, kind)), count - 1, None))
+
+
+def sent(server: OpenAIServer) -> list[str]:
+    return [message["role"] for message in server.requests[-1].body["messages"]]
+
+
+class TestToolsAndACrash:
+    def test_between_results_and_answer_nothing_is_lost(
+        self, server: OpenAIServer, journal_file: Path, tmp_path: Path
+    ) -> None:
+        tool = Weather()
+        server.script = [weather("Paris", "Rome"), "It is mild everywhere."]
+        chat = nba.chat()
+        events = chat.stream("Weather?", CLIP, tools=[tool.get_weather])
+        until(events, nba.ToolReturned, 2)
+        server.gate = Gate(2)
+        until(events, nba.AudioDelta, 2)
+        kill(events, tmp_path / "copy.sqlite3")
+        restored = nba.history.restore()
+        assert [turn.role for turn in restored] == ["user", "assistant", "tool", "tool", "assistant"]
+        assert [turn.text for turn in restored][2:] == ["mild in Paris", "mild in Rome", "It is mild everywhere."]
+        assert restored[4].partial
+        assert list(restored)[:4] == list(chat)[:4]
+        assert [turn.id for turn in restored][:4] == [turn.id for turn in chat][:4]
+
+        server.gate = None
+        server.words = "Mild."
+        reply = restored.retry(tools=[tool.get_weather])
+        assert reply.text == "Mild."
+        assert tool.asked == ["Paris", "Rome"]  # not once more
+        assert sent(server) == ["user", "assistant", "tool", "tool"]
+        assert [turn.text for turn in restored][2:] == ["mild in Paris", "mild in Rome", "Mild."]
+        crash()
+        assert list(nba.history.restore()) == list(restored)
+
+    def test_between_two_results_the_first_is_there(
+        self, server: OpenAIServer, journal_file: Path, tmp_path: Path
+    ) -> None:
+        tool = Weather()
+        server.script = [weather("Paris", "Rome")]
+        events = nba.chat().stream("Weather?", tools=[tool.get_weather])
+        until(events, nba.ToolReturned)
+        kill(events, tmp_path / "copy.sqlite3")
+        restored = nba.history.restore()
+        assert [turn.text for turn in restored] == ["Weather?", "", "mild in Paris"]
+        assert [call.name for call in restored[1].tool_calls] == ["get_weather", "get_weather"]
+        # The call that has no result is not sent, so the model may make it again.
+        server.script = [weather("Rome"), "Mild."]
+        again = Weather()
+        assert restored.retry(tools=[again.get_weather]).text == "Mild."
+        assert again.asked == ["Rome"]
+        first = server.requests[-2].body["messages"]
+        assert [message["role"] for message in first] == ["user", "assistant", "tool"]
+        assert [call["id"] for call in first[1]["tool_calls"]] == ["call_0"]
+
+    def test_before_any_result_the_call_is_there(
+        self, server: OpenAIServer, journal_file: Path, tmp_path: Path
+    ) -> None:
+        server.script = [weather("Paris")]
+        events = nba.chat().stream("Weather?", tools=[Weather().get_weather])
+        until(events, nba.ToolCalled)
+        kill(events, tmp_path / "copy.sqlite3")
+        restored = nba.history.restore()
+        assert [turn.role for turn in restored] == ["user", "assistant"]
+        assert str(restored[1].tool_calls[0]) == 'get_weather({"city":"Paris"})'
+        assert restored.retry().text
+        assert sent(server) == ["user"]
+        assert [turn.role for turn in restored] == ["user", "assistant"]
+        assert restored[1].answers
+
+    def test_a_kill_in_the_second_attempt_keeps_what_both_have_done(
+        self, server: OpenAIServer, journal_file: Path, tmp_path: Path
+    ) -> None:
+        server.script = [weather("Paris"), "It is mild."]
+        events = nba.chat().stream("Weather?", tools=[Weather().get_weather])
+        until(events, nba.ToolReturned)
+        server.gate = Gate(1)
+        until(events, nba.AudioDelta)
+        kill(events, tmp_path / "first.sqlite3")
+        server.gate = None
+        restored = nba.history.restore()
+        assert restored[-1].partial
+        ran: list[str] = []
+
+        def get_weather(city: str) -> str:
+            """The weather now, and a kill while it is asked for a second time."""
+            if not ran:
+                ran.append(city)
+                return "warm"
+            nba.history.export(tmp_path / "second.sqlite3")
+            raise KeyboardInterrupt
+
+        server.script = [weather("Rome", "Oslo")]
+        with pytest.raises(Interrupted):
+            restored.retry(tools=[get_weather])
+        # What is left of an interrupt says what tools have done; nothing of it was there before.
+        expected = ["Weather?", "", "mild in Paris", "", "warm"]
+        assert [turn.text for turn in restored][:5] == expected
+        chats._chats.clear()
+        nba.NbAudio.instance().journal = str(tmp_path / "second.sqlite3")
+        assert [turn.text for turn in nba.history.restore()] == expected
+
+    def test_a_whole_answer_stays_where_a_kill_ends_the_next(
+        self, server: OpenAIServer, journal_file: Path, tmp_path: Path
+    ) -> None:
+        old = nba.chat().say("Weather?")
+
+        def get_weather(city: str) -> str:
+            """The weather now, and a kill."""
+            if city == "Rome":
+                nba.history.export(tmp_path / "copy.sqlite3")
+            return f"drizzle in {city}"
+
+        server.script = [weather("Paris", "Rome"), "Wet."]
+        assert nba.chat().retry(tools=[get_weather]).text == "Wet."
+        chats._chats.clear()
+        nba.NbAudio.instance().journal = str(tmp_path / "copy.sqlite3")
+        assert list(nba.history.restore())[1:] == [old]
+        assert [found.turns for found in nba.history.chats()] == [2]
+        (found,) = nba.history.search("drizzle")  # what a tool has done can be found all the same
+        assert found.words == "drizzle in Paris"
+
+
+class TestWordsOfWhatBrokeOff:
+    def test_they_are_found_before_anything_is_restored(
+        self, server: OpenAIServer, journal_file: Path, tmp_path: Path
+    ) -> None:
+        server.words, server.gate = "Yes, a golden Retriever is a gentle dög.", Gate(2)
+        chat = nba.chat("dogs")
+        events = chat.stream("Is it good?")
+        until(events, nba.AudioDelta, 2)
+        kill(events, tmp_path / "copy.sqlite3")
+        for words in ("retriev", "gentle golden", "DOG"):
+            (found,) = nba.history.search(words)
+            assert (found.role, found.chat, found.chat_id, found.partial) == ("assistant", "dogs", chat.id, True)
+            assert (found.state, found.sounds, found.words) == ("asked", 1, server.words)
+        assert nba.history.search("poodle") == []
+        assert nba.history.search("gentle poodle") == []
+        turn = found.turn
+        assert isinstance(turn, nba.Reply)
+        assert turn.partial
+        assert turn.text == server.words
+        assert turn.clip == chat[1].clip
+        assert "model (partial)" in repr(nba.history.search("golden"))
+        assert [one.role for one in nba.history.latest()] == ["assistant", "user"]
+
+    def test_without_an_index_too(self, server: OpenAIServer, journal_file: Path, tmp_path: Path) -> None:
+        server.words, server.gate = "100% gentle", Gate(1)
+        events = nba.chat().stream("Is it good?")
+        until(events, nba.AudioDelta)
+        kill(events, tmp_path / "copy.sqlite3")
+        assert [one.words for one in nba.history.search("00%")] == ["100% gentle"]  # within a word
+        journal.read(lambda store: setattr(store, "indexed", False))
+        assert [one.words for one in nba.history.search("gentle")] == ["100% gentle"]
+        assert nba.history.search("100_") == []
+
+    def test_once_restored_each_is_found_once(self, server: OpenAIServer, journal_file: Path, tmp_path: Path) -> None:
+        server.words, server.gate = "Retrievers are gentle.", Gate(1)
+        events = nba.chat().stream("Is it good?")
+        until(events, nba.AudioDelta)
+        kill(events, tmp_path / "copy.sqlite3")
+        server.gate, server.words = None, "Go on."
+        first, second = nba.history.restore(), nba.history.restore()
+        first.say("Why?")
+        second.say("Really?")
+        (found,) = nba.history.search("retrievers")
+        assert found.state == "kept"
+        assert found.partial
+        assert found.turn == first[1] == second[1]
+        assert "model (partial)" in repr(nba.history.search("retrievers"))
+        first.edit(1, partial=False)
+        second.edit(1, partial=False)
+        assert "model (partial)" not in repr(nba.history.search("retrievers"))
+
+    def test_what_comes_just_now_is_found_until_it_is_whole(self, server: OpenAIServer, journal_file: Path) -> None:
+        server.words, server.gate = "Retrievers are gentle.", Gate(1)
+        events = nba.chat().stream("Is it good?")
+        until(events, nba.AudioDelta)
+        (found,) = nba.history.search("gentle")
+        assert found.partial
+        server.gate.open()
+        assert list(events)
+        with pytest.raises(NbaudioError, match="no longer"):
+            _ = found.turn
+        (found,) = nba.history.search("gentle")
+        assert (found.partial, found.state) == (False, "kept")
+
+    def test_the_newest_come_first_and_no_more_than_asked_for(
+        self, server: OpenAIServer, journal_file: Path, tmp_path: Path
+    ) -> None:
+        server.words, server.gate = "gentle in part", Gate(1)
+        nba.chat("early").append("gentle, first")
+        events = nba.chat("late").stream("Is it gentle?")
+        until(events, nba.AudioDelta)
+        kill(events, tmp_path / "copy.sqlite3")
+        nba.chat("after").append("gentle, last")
+        words = [one.words for one in nba.history.search("gentle")]
+        assert words == ["gentle, last", "gentle in part", "Is it gentle?", "gentle, first"]
+        assert [one.words for one in nba.history.search("gentle", limit=2)] == words[:2]
+        assert [one.words for one in nba.history.latest(2)] == words[:2]
 
 
 def test_a_question_without_an_answer_can_be_asked_again(server: OpenAIServer, journal_file: Path) -> None:

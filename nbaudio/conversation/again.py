@@ -20,13 +20,14 @@ class Again:
     is not done twice. A whole answer is asked for from the beginning.
 
     `at` is the place of the `question`; `rounds` are the calls and results to go on from; `answered` says that there is
-    a whole answer, which stays until there is another.
+    a whole answer, which stays until there is another; `aloud` whether what came was spoken, or was to be.
     """
 
     at: int
     question: Turn
     rounds: tuple[Turn, ...]
     answered: bool
+    aloud: bool
 
     @classmethod
     def of(cls, turns: Sequence[Turn]) -> Again:
@@ -48,7 +49,7 @@ class Again:
         came = turns[at + 1 :]
         last = came[-1] if came else None
         answered = isinstance(last, Reply) and last.answers
-        return cls(at, turns[at], () if answered else tuple(_rounds(came)), answered)
+        return cls(at, turns[at], () if answered else tuple(_rounds(came)), answered, _aloud(came))
 
     def takes(self, turns: Sequence[Turn], answering: Answering) -> bool:
         """Whether what has come now takes the place of what came before.
@@ -58,6 +59,16 @@ class Again:
         last = turns[-1]
         whole = isinstance(last, Reply) and not last.partial
         return whole or (answering.tools_ran and not self.answered)
+
+
+def _aloud(came: Sequence[Turn]) -> bool:
+    for turn in reversed(came):
+        if isinstance(turn, Reply):
+            if turn.answers or turn.clips:
+                return bool(turn.clips)
+            if turn.model:  # which answered, and had a voice if it was to speak
+                return bool(turn.voice)
+    return True  # nothing is known: of an answer that a kill cut short, the pieces are all there is
 
 
 def _rounds(came: Sequence[Turn]) -> list[Turn]:

@@ -333,9 +333,7 @@ class Conversation(Counted, WaysOut):
 
     def _ask_again(self, aloud: bool | None, options: dict[str, Any]) -> Keeping:
         again = Again.of(self._turns)
-        if aloud is None:
-            aloud = bool(self[-1].clips) if isinstance(self[-1], Reply) else True
-        return self._ask(again.question, aloud, options, again)
+        return self._ask(again.question, again.aloud if aloud is None else aloud, options, again)
 
     def _keep(self, turns: Sequence[Turn], answering: Answering, again: Again | None) -> Sequence[Turn]:
         """Add the turns of a question, in the place of what had come of it before; gives those that were added."""

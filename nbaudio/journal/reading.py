@@ -126,22 +126,23 @@ def _each_once(store: Store, where: str, values: tuple[str, ...], limit: int) ->
 def _coming(store: Store) -> list[TurnRow]:
     """What has come of answers whose end is not there: they come just now, or broke off by a kill."""
     rows: list[TurnRow] = []
-    waiting = _TURN + " WHERE turn.number IN (SELECT turn FROM piece)"  # noqa: S608 - constants
-    for values in store.connection.execute(waiting).fetchall():
+    execute, where = store.connection.execute, " WHERE turn.number IN (SELECT turn FROM piece)"
+    for values in execute(_TURN + where).fetchall():
         question = TurnRow(*values)
-        said, sounds = b"", 0
-        for sample_rate, data in pieces_of(store, question.number):
-            said += b"" if sample_rate else data
-            sounds |= bool(sample_rate)
-        (written,) = store.connection.execute(
-            "SELECT max(written) FROM turn WHERE number = ? OR question = ?", (question.number, question.number)
+        words = execute(  # without the sound, which may be much
+            "SELECT data FROM piece WHERE turn = ? AND NOT sample_rate ORDER BY number", (question.number,)
+        )
+        sounds, written = execute(
+            "SELECT EXISTS (SELECT 1 FROM piece WHERE turn = ? AND sample_rate), max(written) FROM turn"
+            " WHERE number = ? OR question = ?",
+            (question.number,) * 3,
         ).fetchone()
         rows.append(
             replace(
                 question,
                 id=partial_id(question),
                 role="assistant",
-                words=plain(said.decode("utf-8", "surrogatepass")),
+                words=plain(b"".join(data for (data,) in words).decode("utf-8", "surrogatepass")),
                 state="asked",
                 sounds=sounds,
                 written=written,
@@ -174,9 +175,12 @@ def _matching(rows: list[TurnRow], where: str, values: tuple[str, ...], *, index
 
 def all_chats(store: Store, limit: int) -> list[ChatRow]:
     """The conversations that changed last, with how many turns they have."""
-    counted = "(SELECT count(*) FROM turn WHERE turn.chat = chat.id AND " + _STANDS + ")"
-    query = f"SELECT id, name, notebook, begun, changed, options, {counted} FROM chat ORDER BY changed DESC LIMIT ?"  # noqa: S608 - constants
-    rows = store.connection.execute(query, (limit,))
+    rows = store.connection.execute(
+        "SELECT id, name, notebook, begun, changed, options,"  # noqa: S608 - one of the texts above
+        f" (SELECT count(*) FROM turn WHERE turn.chat = chat.id AND {_STANDS}) AS turns"
+        " FROM chat ORDER BY changed DESC LIMIT ?",
+        (limit,),
+    )
     return [
         ChatRow(chat, name, notebook, begun, changed, json.loads(options), turns)
         for chat, name, notebook, begun, changed, options, turns in rows

@@ -10,6 +10,8 @@ import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
+from operator import is_
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -87,6 +89,7 @@ class Journal:
         self._arriving: dict[str, _Arriving] = {}
         self._numbers: dict[str, _Known] = {}
         self._unwritten: set[str] = set()
+        self._passed: weakref.WeakKeyDictionary[Sequence[Turn], tuple[Turn, ...]] = weakref.WeakKeyDictionary()
         self._begin()
 
     def _begin(self) -> None:
@@ -100,7 +103,7 @@ class Journal:
 
         def ask(store: Store) -> _Arriving:
             store.put_chat(*_chat(talk))
-            place = next((index for index, turn in enumerate(talk) if turn is question), None)
+            place = _place_of(question, tuple(talk))
             again = store.number_of(_chat(talk)[0], question) if place is not None else None
             if place is None or again is None:
                 place = len(talk) if place is None else place
@@ -266,8 +269,10 @@ class Journal:
                 warn_once(Trouble("settings", f"Nothing is written down: {error}"), None)
                 return None
             if found is None:  # what is said while there is to be no journal comes into none afterwards either
-                turns = [*talk, also] if also is not None else talk
-                self._unwritten.update(turn.id for turn in turns if turn.id not in self._numbers)
+                turns = tuple(talk)
+                new = [*turns[_same(self._passed.get(talk, ()), turns) :], *([also] if also is not None else [])]
+                self._unwritten.update(turn.id for turn in new if turn.id not in self._numbers)
+                self._passed[talk] = turns
                 return None
             return found[0]
 
@@ -320,11 +325,7 @@ class Journal:
         """Write what is other in a conversation than it was when it was last written."""
         written = self._talks.get(talk)
         before = written.turns if written is not None and written.store is store else ()
-        same = 0
-        for old, now in zip(before, turns, strict=False):
-            if old is not now:
-                break
-            same += 1
+        same = _same(before, turns)
         if same == len(before) == len(turns):
             return
         store.put_chat(*_chat(talk))
@@ -357,6 +358,19 @@ class Journal:
         """Take note of a turn that was read from the journal."""
         if self._store is not None:
             self._numbers[turn.id] = _Known(weakref.ref(turn), self._store, number)
+
+
+def _same(before: tuple[Turn, ...], now: tuple[Turn, ...]) -> int:
+    """How many turns at the beginning are the same objects."""
+    if all(map(is_, before, now)):  # as ever, but after an edit: a thousand turns are looked through in no time
+        return min(len(before), len(now))
+    return next(index for index, pair in enumerate(zip(before, now, strict=False)) if pair[0] is not pair[1])
+
+
+def _place_of(turn: Turn, turns: tuple[Turn, ...]) -> int | None:
+    if not any(map(is_, turns, repeat(turn))):
+        return None
+    return next(index for index, one in enumerate(turns) if one is turn)
 
 
 def _chat(talk: Sequence[Turn]) -> tuple[str, str, str, Mapping[str, Any]]:

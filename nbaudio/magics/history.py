@@ -98,7 +98,7 @@ def _restore(rest: str) -> None:
     elif not (isinstance(last, Reply) and last.answers):
         more = " The last question has no answer; nba.chat().retry() goes on from what tools have done."
     named = f"The conversation {talk.name!r}" if talk.name else "The conversation, which has no name,"
-    _print(f"{named} is here again, with {len(talk)} turns.{more}")
+    _print(f"{named} is here again, with {len(talk)} turn{'' if len(talk) == 1 else 's'}.{more}")
 
 
 def _export(rest: str) -> None:

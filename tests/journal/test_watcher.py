@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import stat
 from pathlib import Path
 
 import pytest
-from openai_server import Gate, OpenAIServer
+from openai_server import Gate, OpenAIServer, ToolCall
 
 import nbaudio as nba
 from nbaudio import errors
-from nbaudio.journal.watcher import journal
+from nbaudio.journal.watcher import Journal, journal
 
 CLIP = nba.Clip.from_pcm16(bytes(range(200)) * 24)
 
@@ -110,6 +111,199 @@ def test_a_retry_that_fails_leaves_the_old_answer(server: OpenAIServer, journal_
     with pytest.raises(errors.RequestError):
         chat.retry()
     assert rows(journal_file) == before
+
+
+# -- tools ------------------------------------------------------------------------------------------------
+
+PARTS = "SELECT role, words, state, question IS NOT NULL FROM turn ORDER BY chat, position, number"
+
+
+def look(at: int) -> str:
+    """What is there."""
+    return f"thing {at}"
+
+
+def calls(count: int) -> list[ToolCall]:
+    return [ToolCall("look", {"at": at}, id=f"call_{at}") for at in range(count)]
+
+
+def test_calls_and_results_are_in_it_as_they_come(server: OpenAIServer, journal_file: Path) -> None:
+    server.script = [calls(2), "I see."]
+    events = nba.Conversation(tools=[look]).stream("What is there?")
+    question, calling = ("user", "What is there?", "asked", 0), ("assistant", "", "asked", 1)
+    first, second = ("tool", "thing 0", "asked", 1), ("tool", "thing 1", "asked", 1)
+    assert isinstance(next(events), nba.ToolCalled)
+    assert rows(journal_file, PARTS) == [question, calling]
+    assert isinstance(next(events), nba.ToolCalled)
+    assert isinstance(next(events), nba.ToolReturned)
+    assert rows(journal_file, PARTS) == [question, calling, first]
+    assert isinstance(next(events), nba.ToolReturned)
+    assert rows(journal_file, PARTS) == [question, calling, first, second]
+    assert isinstance(list(events)[-1], nba.Finished)
+    assert rows(journal_file, PARTS) == [
+        ("user", "What is there?", "kept", 0),
+        ("assistant", "", "kept", 0),
+        ("tool", "thing 0", "kept", 0),
+        ("tool", "thing 1", "kept", 0),
+        ("assistant", "I see.", "kept", 0),
+    ]
+    assert rows(journal_file, "SELECT count(*) FROM piece") == [(0,)]
+
+
+def test_when_it_is_over_it_is_as_if_it_had_been_written_then(
+    server: OpenAIServer, journal_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready: list[asyncio.Event] = []
+
+    async def late(at: int) -> str:
+        """What is there, the second before the first."""
+        ready[:] = ready or [asyncio.Event()]
+        if at:
+            ready[0].set()
+        await ready[0].wait()
+        return f"thing {at}"
+
+    tables = (
+        "SELECT role, words, state, question, position FROM turn ORDER BY chat, position",
+        "SELECT json_extract(record, '$.tool_calls'), json_extract(record, '$.note') FROM turn ORDER BY chat, position",
+        "SELECT data FROM sound ORDER BY digest",
+        "SELECT turn.position, digest FROM turn_sound JOIN turn ON number = turn ORDER BY 1, 2",
+        "SELECT position, (SELECT words FROM said WHERE rowid = number) FROM turn ORDER BY position",
+        "SELECT count(*) FROM said",
+        "SELECT count(*) FROM piece",
+    )
+
+    def talk() -> list[object]:
+        server.script = [
+            [ToolCall("late", {"at": at}, id=f"call_{at}") for at in range(3)],
+            calls(2),
+            "I see.",
+        ]
+        chat = nba.Conversation(tools=[look, late])
+        ready.clear()
+        asyncio.run(chat.asay("What is there?", nba.Clip(CLIP.as_kept()[0])))
+        return [rows(Path(nba.NbAudio.instance().journal or journal_file), table) for table in tables]
+
+    as_it_comes = talk()
+    monkeypatch.setattr(nba.NbAudio.instance(), "journal", str(tmp_path / "other.sqlite3"))
+    monkeypatch.setattr(Journal, "went_on", lambda *_: None)
+    assert as_it_comes == talk()
+    assert [words for _, words, *_ in as_it_comes[0]][2:5] == ["thing 0", "thing 1", "thing 2"]  # type: ignore[misc]
+
+
+def test_what_nobody_keeps_can_be_found(server: OpenAIServer, journal_file: Path) -> None:
+    chat = nba.Conversation(tools=[look])
+    old = chat.say("What is there?")
+    server.script = [calls(1)]
+
+    def broken(at: int) -> str:
+        server.fail_next("quota")
+        return f"thing {at}"
+
+    broken.__name__ = "look"
+    with pytest.raises(errors.QuotaExceeded):
+        chat.retry(tools=[broken])
+    assert list(chat)[1:] == [old]
+    assert rows(journal_file, PARTS + ", number")[0] == ("user", "What is there?", "kept", 0)
+    assert sorted(rows(journal_file, PARTS)[1:]) == [
+        ("assistant", "", "removed", 0),
+        ("assistant", old.text, "kept", 0),
+        ("tool", "thing 0", "removed", 0),
+    ]
+    assert [found.state for found in nba.history.search("thing")] == ["removed"]
+    assert [found.turns for found in nba.history.chats()] == [2]
+
+
+def test_an_interrupt_in_the_first_tool_leaves_the_question_unanswered(
+    server: OpenAIServer, journal_file: Path
+) -> None:
+    server.script = [calls(1)]
+    events = nba.Conversation(tools=[look]).stream("What is there?")
+    assert isinstance(next(events), nba.ToolCalled)
+    events.close()
+    assert rows(journal_file, PARTS) == [
+        ("user", "What is there?", "unanswered", 0),
+        ("assistant", "", "removed", 0),
+    ]
+
+
+def test_a_question_that_is_asked_again_in_vain_stands_as_before(server: OpenAIServer, journal_file: Path) -> None:
+    chat = nba.Conversation()
+    chat.append("Anybody?")
+    server.fail_next("quota")
+    with pytest.raises(errors.QuotaExceeded):
+        chat.retry()
+    assert rows(journal_file) == [("user", "Anybody?", "kept")]
+    asked: list[object] = []
+    server.words = lambda body: str(asked.append(rows(journal_file)) or "Yes.")
+    chat.retry()
+    assert asked == [[("user", "Anybody?", "asked")]]  # a kill now would leave a question without an answer
+    assert rows(journal_file) == [("user", "Anybody?", "kept"), ("assistant", "Yes.", "kept")]
+
+
+def test_results_that_come_while_it_is_off_are_not_written(server: OpenAIServer, journal_file: Path) -> None:
+    server.script = [calls(3), "I see."]
+    events = nba.Conversation(tools=[look]).stream("What is there?")
+    for event in events:
+        if isinstance(event, nba.ToolReturned):
+            nba.NbAudio.instance().journal = "off" if event.result.text == "thing 0" else str(journal_file)
+    assert [row[:3] for row in rows(journal_file, PARTS)] == [
+        ("user", "What is there?", "kept"),
+        ("assistant", "", "kept"),
+        ("tool", "thing 0", "kept"),
+        ("tool", "thing 2", "kept"),
+        ("assistant", "I see.", "kept"),
+    ]
+
+
+def test_results_that_could_not_be_written_come_with_the_next(server: OpenAIServer, journal_file: Path) -> None:
+    server.script = [calls(2), "I see."]
+    server.gate = Gate(100)
+    events = nba.Conversation(tools=[look]).stream("What is there?")
+    assert isinstance(next(events), nba.ToolCalled)
+    assert isinstance(next(events), nba.ToolCalled)
+    other = sqlite3.connect(journal_file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.warns(errors.NbaudioWarning, match="is locked by another program"):
+        assert isinstance(next(events), nba.ToolReturned)
+    other.execute("ROLLBACK")
+    other.close()
+    assert isinstance(next(events), nba.ToolReturned)
+    assert [row[1] for row in rows(journal_file, PARTS)] == ["What is there?", "", "thing 0", "thing 1"]
+    assert list(events)
+    assert len(rows(journal_file)) == 5
+
+
+def test_what_is_cleared_in_the_middle_is_written_at_the_end(server: OpenAIServer, journal_file: Path) -> None:
+    def look(at: int) -> int:
+        return nba.history.clear()
+
+    server.script = [calls(2), "I see."]
+    chat = nba.Conversation(tools=[look])
+    chat.say("What is there?")
+    assert [turn.text for turn in chat][2:4] == ["2", "0"]
+    assert [row[1:3] for row in rows(journal_file)] == [
+        (words, "kept") for words in ("What is there?", "", "2", "0", "I see.")
+    ]
+
+
+def test_two_questions_at_once_keep_their_results_apart(
+    server: OpenAIServer, journal_file: Path, tmp_path: Path
+) -> None:
+    chat = nba.Conversation(tools=[look], name="both")
+    server.script = [calls(1), calls(2)]
+    first, second = chat.stream("First?"), chat.stream("Second?")
+    for events, count in ((first, 1), (second, 2)):
+        for _ in range(count):
+            assert isinstance(next(events), nba.ToolCalled)
+    for events in (second, first, second):
+        assert isinstance(next(events), nba.ToolReturned)
+    nba.history.export(tmp_path / "copy.sqlite3")
+    first.close()
+    second.close()
+    nba.NbAudio.instance().journal = str(tmp_path / "copy.sqlite3")
+    restored = nba.history.restore(chat.id)
+    assert [turn.text for turn in restored] == ["First?", "", "thing 0", "Second?", "", "thing 0", "thing 1"]
 
 
 def test_forks_and_conversations_of_one_question_are_written_too(

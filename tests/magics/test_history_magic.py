@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from openai_server import OpenAIServer
+from openai_server import Gate, OpenAIServer, ToolCall
 from traitlets.config import Config
 
 import nbaudio as nba
 from nbaudio.conversation import chats
 from nbaudio.errors import CellError, NbaudioError
+from nbaudio.journal.watcher import journal
 
 CLIP = nba.Clip.from_pcm16(bytes(range(200)) * 240)
 
@@ -82,6 +83,48 @@ def test_restore_says_what_is_here_again(run: Any) -> None:
     assert nba.chat()[0].text == "Hello."
     with pytest.raises(NbaudioError, match="no conversation 'cats'"):
         run("restore cats")
+
+
+def test_what_a_kill_cut_short_is_found_and_replayed(run: Any, server: OpenAIServer) -> None:
+    server.gate = Gate(2)
+    events = nba.chat().stream("Is it good?")
+    while not isinstance(next(events), nba.AudioDelta):
+        continue
+    _, (table, replay) = run("loyal and gentle")
+    assert "model (partial)" in table["text/plain"]
+    assert "<audio" in replay["text/html"]
+    assert server.words in replay["text/plain"]
+    events.close()
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        (0, "The last question has no answer; nba.chat().retry() asks it again."),
+        (1, "The last question has no answer; nba.chat().retry() goes on from what tools have done."),
+        (2, "The last question has no answer; nba.chat().retry() goes on from what tools have done."),
+        (3, "The last answer broke off; what had come of it is kept."),
+    ],
+)
+def test_restore_says_how_far_the_last_question_had_come(
+    run: Any, server: OpenAIServer, tmp_path: Path, events: int, told: str
+) -> None:
+    def look() -> str:
+        """What is there."""
+        return "a dog"
+
+    server.script = [[ToolCall("look", {})], "I see a dog."]
+    coming = nba.chat().stream("What is there?", tools=[look])
+    if events:
+        for _ in range(events):
+            next(coming)
+    else:
+        journal.asked(nba.chat(), nba.Turn("user", "What is there?"))
+    nba.history.export(tmp_path / "copy.sqlite3")
+    coming.close()
+    chats._chats.clear()
+    nba.NbAudio.instance().journal = str(tmp_path / "copy.sqlite3")
+    assert run("restore")[0].endswith(f" turn{'s' if events else ''}. {told}\n")
 
 
 def test_export_and_clear(run: Any, tmp_path: Path) -> None:

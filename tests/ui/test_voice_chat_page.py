@@ -27,7 +27,7 @@ PICTURES = ROOT / "build" / "screenshots" / "chat"
 _JAVASCRIPT = ROOT / "tests" / "widgets" / "js"
 TONE = (np.sin(np.arange(24_000) / 9) * 8000).astype("<i2").tobytes()
 PIECE = 4800  # bytes: 100 ms
-COMING = {"instead": False, "aloud": True, "here": True, "source": ""}
+COMING = {"parts": [], "instead": False, "aloud": True, "here": True, "source": ""}
 TALK = [
     entry("q1", words="Is a golden retriever a good family dog?"),
     entry("a1", "assistant", "Yes. A golden retriever is a good family dog.", duration_s=1.0, sample_rate=24_000),
@@ -288,6 +288,26 @@ def test_a_turn_of_a_cell_appears_and_plays(opened: Opened) -> None:
     chat.turns.nth(1).get_by_role("button", name="Play").click()
     chat.until("sounds.get('the-chat-a1').position_s > 0.1")
     expect(chat.view().locator("[data-phrase]")).to_have_text("Yes.")
+
+
+def test_calls_and_results_show_before_the_answer_they_are_for(opened: Opened) -> None:
+    chat = opened()
+    question, calling = entry("q9", words="What is there?"), entry("c1", "assistant", 'look({"at":0})')
+    result = entry("t1", "tool", "thing 0", speaker="Tool look")
+    chat.set(asked_times=1, busy=True, arriving=[{"key": "a9", "question": question, **COMING, "parts": [calling]}])
+    expect(chat.turns).to_have_count(3)
+    expect(chat.turns.nth(1)).to_contain_text('look({"at":0})')
+    shown = chat.turns.nth(1).element_handle()
+    chat.set(arriving=[{"key": "a9", "question": question, **COMING, "parts": [calling, result]}])
+    expect(chat.turns).to_have_count(4)
+    expect(chat.turns.nth(2)).to_contain_text("thing 0")
+    chat.send_piece("a9", TONE[:PIECE], "I see.")
+    expect(chat.turns.nth(3)).to_contain_text("I see.")
+    done = entry("a9", "assistant", "I see.", duration_s=0.1, sample_rate=24_000)
+    chat.send({"kind": "whole", "answer": "a9", "frames": chat.frames})
+    chat.set(turns=[question, calling, result, done], arriving=[], busy=False)
+    expect(chat.turns).to_have_count(4)
+    assert chat.page.evaluate("one => one.isConnected", shown)  # the same turns, not drawn anew
 
 
 def test_a_piece_that_comes_before_its_answer_is_known_waits_for_it(opened: Opened) -> None:

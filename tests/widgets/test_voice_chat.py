@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from openai_server import Gate, OpenAIServer
+from openai_server import Gate, OpenAIServer, ToolCall
 
 import nbaudio as nba
 from nbaudio.widgets import chat_output
@@ -431,6 +431,71 @@ class TestOneWithItsConversation:
         page.until(lambda: page.of("sound"))
         page.widget.stop()
         page.until_idle()
+
+
+class TestTools:
+    def test_calls_and_results_show_as_they_come(self, server: OpenAIServer, opened: Open) -> None:
+        go_on = [threading.Event(), threading.Event()]
+
+        def look(at: int) -> str:
+            """What is there."""
+            assert go_on[at].wait(LIMIT_S)
+            return f"thing {at}"
+
+        server.script = [[ToolCall("look", {"at": at}, id=f"call_{at}") for at in range(2)], "I see."]
+        page = opened(nba.Conversation(tools=[look]))
+        page.widget.say("What is there?")
+
+        def parts() -> list[str]:
+            return [entry["words"] for one in page.widget.arriving for entry in one["parts"]]
+
+        calls = 'look({"at":0})\n\nlook({"at":1})'
+        page.until(lambda: parts() == [calls])
+        go_on[0].set()
+        page.until(lambda: parts() == [calls, "thing 0"])
+        keys = [entry["key"] for entry in page.widget.arriving[0]["parts"]]
+        assert page.words == []
+        go_on[1].set()
+        page.until_idle()
+        assert [words for _, words in page.words] == ["What is there?", calls, "thing 0", "thing 1", "I see."]
+        assert [turn["key"] for turn in page.widget.turns][1:3] == keys  # the page keeps what it shows
+
+    def test_what_is_said_before_a_call_is_an_answer_of_its_own(self, opened: Open) -> None:
+        page = opened()
+        chat, question = page.widget.chat, nba.Turn("user", "What is there?")
+        calling = nba.Reply(text="Let me look.", tool_calls=(nba.ToolCall("a", "look", "{}"),))
+        page.widget.asked(chat, question)
+        page.widget.came(question, nba.TextDelta("Let me look."))
+        page.until(lambda: page.widget.arriving and page.of("piece"))
+        first = page.widget.arriving[0]["key"]
+        page.widget.went_on(chat, question, calling)
+        page.widget.came(question, nba.TextDelta("I see."))
+        page.until(lambda: [entry["key"] for entry in page.widget.arriving[0]["parts"]] == [first])
+        second = page.widget.arriving[0]["key"]
+        page.until(lambda: "".join(message["words"] for message, _ in page.of("piece")) == "Let me look.I see.")
+        assert {message["answer"] for message, _ in page.of("piece")} == {first, second}
+        answer = nba.Reply(text="I see.")
+        page.widget.kept(chat, question, (question, calling, answer))
+        for turn in (question, calling, answer):
+            chat.append(turn)
+        page.until(lambda: page.knows() and not page.widget.arriving)
+        assert [turn["key"] for turn in page.widget.turns] == [question.id, first, second]
+        assert [message["answer"] for message, _ in page.of("whole")] == [first, second]
+
+    def test_what_tools_have_done_stays_in_sight_while_it_is_asked_again(
+        self, server: OpenAIServer, opened: Open
+    ) -> None:
+        result = nba.ToolResult(text="thing 0", name="look", call_id="a")
+        calling = nba.Reply(tool_calls=(nba.ToolCall("a", "look", "{}"),))
+        page = opened(nba.Conversation([nba.Turn("user", "What is there?"), calling, result]))
+        server.gate = Gate(pieces=1)
+        page.says(kind="retry")
+        server.gate.wait_until_held()
+        page.until(lambda: page.widget.arriving)
+        assert [entry["key"] for entry in page.widget.arriving[0]["parts"]] == [calling.id, result.id]
+        server.gate.open()
+        page.until_idle()
+        assert [role for role, _ in page.words] == ["user", "assistant", "tool", "assistant"]
 
 
 class TestLongConversations:
