@@ -331,6 +331,24 @@ def test_two_views_are_alike_and_the_sound_outlives_both(whole: PlayerOnPage) ->
     expect(_phrase(whole, "Good news:")).to_be_visible()
 
 
+def test_a_sound_that_nobody_sees_any_more_is_silent_until_it_is_asked_for(arriving: PlayerOnPage, pcm16: bytes) -> None:
+    after = arriving.page.add_player(shown_in="#second", state="arriving", play="queue")
+    after.send_piece(pcm16)
+    with arriving.tells(playing=False):
+        arriving.remove_view(0)
+    after.until("model.get('position_s') > 0.1")  # it is the next one's turn
+    at_s = arriving.get("position_s")
+    assert 0.5 < at_s < 2.5, "it went on for the second in which a cell that is moved gets its new view"
+    arriving.send_piece(pcm16[3 * 48_000 :])
+    after.remove_view(0)
+    after.until("!model.get('playing')")
+    arriving.add_view("#first")
+    arriving.page.drawn()
+    assert (arriving.get("playing"), arriving.get("position_s")) == (False, at_s)
+    _button(arriving, "Play").click()
+    arriving.until(f"model.get('position_s') > {at_s} + 0.1")
+
+
 def test_a_view_that_is_removed_leaves_nothing_behind(whole: PlayerOnPage) -> None:
     page = whole.page
     whole.set(playing=True)

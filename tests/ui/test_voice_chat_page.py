@@ -299,6 +299,21 @@ def test_a_piece_that_comes_before_its_answer_is_known_waits_for_it(opened: Open
     chat.until("sounds.get('the-chat-a9').duration_s === 0.1")
 
 
+def test_an_answer_that_is_whole_before_the_page_is_told_of_it_is_heard_too(opened: Opened) -> None:
+    chat = opened()
+    chat.set(busy=True)
+    chat.send_piece("a9", TONE[:PIECE], "Yes. ")
+    chat.send_piece("a9", TONE[PIECE:], "It is.")
+    chat.send({"kind": "whole", "answer": "a9", "frames": chat.frames})
+    whole = entry("a9", "assistant", "Yes. It is.", duration_s=1.0, sample_rate=24_000, phrases=[["Yes.", 0.0, 0.4]])
+    chat.set(busy=False, turns=[entry("q9", words="Hello"), whole])
+    chat.until("sounds.get('the-chat-a9')?.position_s > 0.2")
+    expect(chat.view().locator(".nbaudio-words")).to_have_text("Yes. It is.")
+    expect(chat.view().locator("[data-phrase]")).to_have_text("Yes.")
+    chat.until("sounds.get('the-chat-a9').whole && !sounds.get('the-chat-a9').playing")
+    assert chat.sent(but=("ready",)) == []  # the page lacks nothing
+
+
 def test_what_is_asked_again_takes_the_old_answers_place_only_when_it_is_there(opened: Opened) -> None:
     chat = opened(turns=TALK[:2])
     chat.view().get_by_label("Voice", exact=True).select_option("verse")

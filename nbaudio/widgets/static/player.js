@@ -9,7 +9,8 @@
 // browser -> kernel   {kind: "need"}   this page lacks the sound: it was reloaded, or is new to it, or missed a piece
 //                     {kind: "stop"}   the person pressed stop while sound was coming
 //
-// The rest are traits. The sound belongs to the model: it goes on while views come and go.
+// The rest are traits. The sound belongs to the model: it goes on while views come and go, and stops a second after the
+// last one went: an output that is cleared makes no sound.
 
 import { make } from "./elements.js";
 import { showInPlace } from "./in_place.js";
@@ -23,6 +24,7 @@ import { TwoWay } from "./two_way.js";
 
 const SHOWN = ["title", "state", "notes", "duration_s", "words", "phrases"];
 const PATIENCE_MS = 10_000; // a busy kernel is asked for the sound again only after this
+const VIEWLESS_MS = 1000; // a cell that is moved takes its view away and gives another at once
 
 /**
  * One model with its sound. Events: "change" (anything that is shown but the position), "position".
@@ -38,6 +40,7 @@ export class Player extends EventTarget {
   #begun = false;
   #from_s = 0; // where it will begin: the place of a sound that is not here yet
   #queued = false;
+  #views = 0;
   #place = { begin: () => void this.play(), giveWay: () => {} }; // in the page's queue, until it is its turn
 
   /** @param {Model} model */
@@ -112,7 +115,8 @@ export class Player extends EventTarget {
   }
 
   /** A view is shown: what is whole already begins, if it was to begin by itself and never did. */
-  begin() {
+  enter() {
+    this.#views++;
     if (this.#begun || this.arriving || !this.sound.empty) return;
     this.#begun = true;
     const mode = this.#model.get("play");
@@ -120,6 +124,12 @@ export class Player extends EventTarget {
     if (played) this.#tell("playing", this.sound.playing);
     else if (mode === "auto" || this.#model.get("playing")) void this.play();
     else if (mode === "queue") this.#queue();
+  }
+
+  /** A view has gone. */
+  leave() {
+    this.#views--;
+    setTimeout(() => this.#views === 0 && this.#rest(), VIEWLESS_MS);
   }
 
   /** Asks the kernel for the sound, if this page lacks it. */
@@ -181,6 +191,15 @@ export class Player extends EventTarget {
     this.#traits.close();
     turns.leave(this.#place);
     this.sound.release();
+  }
+
+  /** Nobody sees it, or could make it silent. */
+  #rest() {
+    if (this.#closed.signal.aborted) return;
+    this.#queued = false;
+    turns.leave(this.#place);
+    this.sound.stop(); // what still comes does not begin by itself
+    this.#changed();
   }
 
   #queue() {
@@ -281,8 +300,11 @@ const players = new Map();
 function show(player, place) {
   const view = new PlayerView(player);
   place.append(view.element);
-  player.begin();
-  return () => view.close();
+  player.enter();
+  return () => {
+    view.close();
+    player.leave();
+  };
 }
 
 export default {
