@@ -17,7 +17,10 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]  # it publishes no types
 from kernel_versions import JUPYTER_PATH
 
-__all__ = ["JupyterServer"]
+__all__ = ["OTHER_NAME", "JupyterServer"]
+
+OTHER_NAME = "notebooks.example"
+"""Another name by which the server may be asked for; a browser has to be told where it is (`--host-resolver-rules`)."""
 
 _STOPPING_S = 20
 _QUIET = {
@@ -122,8 +125,9 @@ def _write_settings(state: Path) -> None:
     config = state / "config"
     # Each front end puts itself at window.jupyterapp, so that commands can be run and the model of a notebook read.
     exposed = {name: {"expose_app_in_browser": True} for name in ("LabApp", "JupyterNotebookApp")}
+    named = {"ServerApp": {"local_hostnames": ["localhost", OTHER_NAME]}}
     for path, content in {
-        config / "jupyter_server_config.json": exposed,
+        config / "jupyter_server_config.json": exposed | named,
         **{config / "lab/user-settings" / f"{name}.jupyterlab-settings": value for name, value in _QUIET.items()},
     }.items():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,9 +12,9 @@ from .server import JupyterServer
 
 
 @pytest.mark.skipif(importlib.util.find_spec("notebook") is None, reason="Notebook 7 is not installed")
-def test_an_answer_plays(server: JupyterServer, lab: Callable[..., NotebookPage]) -> None:
+def test_an_answer_plays(server: JupyterServer, on_new_page: Callable[..., NotebookPage]) -> None:
     server.write_notebook("seven.ipynb", "%load_ext nbaudio", "%%speak --once --voice coral\nHello!")
-    notebook = lab("seven.ipynb", room="notebooks")
+    notebook = on_new_page("seven.ipynb", room="notebooks")
 
     assert notebook.run_all(), notebook.errors()
 
@@ -27,7 +27,7 @@ def test_an_answer_plays(server: JupyterServer, lab: Callable[..., NotebookPage]
     notebook.save()
     notebook.close()
 
-    reopened = lab("seven.ipynb", room="notebooks")
+    reopened = on_new_page("seven.ipynb", room="notebooks")
     [player] = reopened.play_all()
     assert player.faults() == []
     assert words in player.beside

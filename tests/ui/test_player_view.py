@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import soundfile
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import BrowserContext, Locator, expect
 from signals import voice
 
 from nbaudio import Clip
 
-from .widget_page import PlayerOnPage, WidgetPage
+from .widget_page import PlayerOnPage, WidgetPage, tab
 
 pytestmark = pytest.mark.page
 
@@ -32,18 +32,18 @@ def pcm16() -> bytes:
 
 
 @pytest.fixture
-def opened(browser: Browser) -> Iterator[Opened]:
+def opened(tabs: BrowserContext) -> Iterator[Opened]:
     """Opens pages; fails if one of them logs an error."""
     pages: list[WidgetPage] = []
 
     def page(**options: Any) -> WidgetPage:
-        pages.append(WidgetPage(browser.new_context(viewport={"width": 700, "height": 500}).new_page(), **options))
+        pages.append(WidgetPage(tab(tabs, 700, 500), **options))
         return pages[-1]
 
     yield page
     for one in pages:
         assert one.errors == []
-        one.page.context.close()
+        one.page.close()
 
 
 @pytest.fixture
@@ -331,7 +331,7 @@ def test_two_views_are_alike_and_the_sound_outlives_both(whole: PlayerOnPage) ->
     expect(_phrase(whole, "Good news:")).to_be_visible()
 
 
-def test_a_sound_that_nobody_sees_any_more_is_silent_until_it_is_asked_for(arriving: PlayerOnPage, pcm16: bytes) -> None:
+def test_what_nobody_sees_any_more_is_silent_until_it_is_asked_for(arriving: PlayerOnPage, pcm16: bytes) -> None:
     after = arriving.page.add_player(shown_in="#second", state="arriving", play="queue")
     after.send_piece(pcm16)
     with arriving.tells(playing=False):

@@ -28,7 +28,7 @@ def test_a_failing_cell_shows_one_line_and_stops_the_run(
 
 
 def test_an_interrupt_keeps_what_came_and_the_kernel_goes_on(
-    server: JupyterServer, lab: Callable[..., NotebookPage]
+    server: JupyterServer, lab: Callable[..., NotebookPage], another_lab: Callable[..., NotebookPage]
 ) -> None:
     server.write_notebook(
         "story.ipynb",
@@ -59,7 +59,7 @@ def test_an_interrupt_keeps_what_came_and_the_kernel_goes_on(
     notebook.page.get_by_role("button", name="Play").click()
     notebook.until(f"sounds[0].position_s > {before_s} + 0.3")
     notebook.save()
-    notebook.close()
-    [player] = lab("story.ipynb").play_all()
+    notebook.leave()
+    [player] = another_lab("story.ipynb").play_all()
     assert player.faults() == []
     assert "broke off" in player.beside
