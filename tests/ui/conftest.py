@@ -6,12 +6,11 @@ Each test opens notebooks of its own: in that JupyterLab, or on a page of its ow
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from nbconvert import HTMLExporter
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from .browser import NoBrowser, hearing, launch
@@ -110,15 +109,16 @@ def on_new_page(browser: Browser, server: JupyterServer) -> Iterator[Open]:
 
 @pytest.fixture
 def page_on_disk(browser: Browser) -> Iterator[Callable[[Path], Page]]:
-    """Exports a notebook as HTML beside it, and opens that file in a browser that has no network."""
+    """Exports a notebook beside it as ``nbconvert --to html`` does, and opens that in a browser without a network."""
+    exporter = HTMLExporter()
     with browser.new_context(offline=True) as context:
 
         def opened(notebook: Path) -> Page:
-            command = [sys.executable, "-m", "nbconvert", "--to", "html", str(notebook)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
+            html, _ = exporter.from_filename(str(notebook))
+            file = notebook.with_suffix(".html")
+            file.write_text(html, encoding="utf-8")
             page = context.new_page()
-            page.goto(notebook.with_suffix(".html").as_uri())
+            page.goto(file.as_uri())
             return page
 
         yield opened

@@ -31,6 +31,7 @@ def test_an_answer_is_there_for_a_page_that_is_reloaded_and_one_without_its_kern
     again.until("sounds[0].position_s > 0.3")
 
     again.page.evaluate("async () => { await panel.sessionContext.session.kernel.restart(); }")
+    again.page.get_by_role("button", name="Pause").click()
     again.until("sounds.every(one => !one.playing)")
     again.until("contexts.length === 0", limit_ms=20_000)
     again.close()
