@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -61,6 +62,8 @@ _EXECUTE = """async code => {
     await future.done;
     return result;
 }"""
+# JupyterLab covers the page while it loads the style sheets.
+_HAS_THEME = """name => document.body.dataset.jpThemeName === name && !document.getElementById('jupyterlab-splash')"""
 _LEAVE = """async () => {
     if (panel.isDisposed) return;
     await panel.sessionContext.shutdown();
@@ -223,7 +226,14 @@ class NotebookPage:
         """Switch the whole application to a theme; the server keeps that."""
         change = "async theme => { await jupyterapp.commands.execute('apputils:change-theme', {theme}); }"
         self.page.evaluate(change, name)
-        self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
+        self.page.wait_for_function(_HAS_THEME, arg=name)
+
+    def pictures(self, place: Path) -> None:
+        """Pictures of the page in the light and the dark theme: ``place-light.png``, ``place-dark.png``."""
+        place.parent.mkdir(parents=True, exist_ok=True)
+        for theme in ("Dark", "Light"):
+            self.change_theme(f"JupyterLab {theme}")
+            self.page.screenshot(path=place.with_name(f"{place.name}-{theme.lower()}.png"))
 
     def leave(self) -> None:
         """Shut the kernel down and close the notebook; the application stays."""

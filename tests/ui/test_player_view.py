@@ -331,6 +331,34 @@ def test_two_views_are_alike_and_the_sound_outlives_both(whole: PlayerOnPage) ->
     expect(_phrase(whole, "Good news:")).to_be_visible()
 
 
+def test_the_keyboard_stays_where_it_is_when_one_view_takes_the_place_of_another(whole: PlayerOnPage) -> None:
+    page, slider = whole.page, whole.view("#second").get_by_role("slider", name="Position")
+    _waveform(whole).focus()
+    whole.remove_view(0)
+    expect(page.page.locator("body")).to_be_focused()
+    second = whole.add_view("#second")
+    expect(slider).to_be_focused()
+    whole.add_view("#first")  # and where the new one is there before the old one goes
+    whole.remove_view(second)
+    expect(_waveform(whole)).to_be_focused()
+
+    # Who has gone elsewhere stays there, be it nowhere.
+    for elsewhere in ("document.querySelector('#far')", "document.body"):
+        page.evaluate(f"() => {{ document.activeElement.blur(); {elsewhere}.tabIndex = 0; {elsewhere}.focus(); }}")
+        page.drawn()
+        whole.add_view("#second")
+        page.drawn()
+        assert page.evaluate(f"() => document.activeElement === {elsewhere}")
+
+
+def test_a_button_that_the_next_view_does_not_show_leaves_the_keyboard_to_the_first(arriving: PlayerOnPage) -> None:
+    _button(arriving, "Stop").focus()
+    arriving.remove_view(0)
+    arriving.finish(3.0)
+    arriving.add_view("#first")
+    expect(arriving.view().locator(".nbaudio-play")).to_be_focused()
+
+
 def test_what_nobody_sees_any_more_is_silent_until_it_is_asked_for(arriving: PlayerOnPage, pcm16: bytes) -> None:
     after = arriving.page.add_player(shown_in="#second", state="arriving", play="queue")
     after.send_piece(pcm16)

@@ -14,6 +14,7 @@
 
 import { make } from "./elements.js";
 import { showInPlace } from "./in_place.js";
+import { KeyboardPlace } from "./keyboard_place.js";
 import { PlayerView } from "./player_view.js";
 import { Sound } from "./sound.js";
 import * as turns from "./turns.js";
@@ -40,7 +41,9 @@ export class Player extends EventTarget {
   #begun = false;
   #from_s = 0; // where it will begin: the place of a sound that is not here yet
   #queued = false;
-  #views = 0;
+  /** @type {Set<PlayerView>} */
+  #views = new Set();
+  keyboard = new KeyboardPlace();
   #place = { begin: () => void this.play(), giveWay: () => {} }; // in the page's queue, until it is its turn
 
   /** @param {Model} model */
@@ -114,9 +117,10 @@ export class Player extends EventTarget {
     return this.#model.get("state") === "broken" ? "The answer broke off: this is what came." : "";
   }
 
-  /** A view is shown: what is whole already begins, if it was to begin by itself and never did. */
-  enter() {
-    this.#views++;
+  /** A view is shown: what is whole already begins, if it was to begin by itself and never did. @param {PlayerView} view */
+  enter(view) {
+    this.#views.add(view);
+    this.keyboard.restore(view.element);
     if (this.#begun || this.arriving || !this.sound.empty) return;
     this.#begun = true;
     const mode = this.#model.get("play");
@@ -126,10 +130,11 @@ export class Player extends EventTarget {
     else if (mode === "queue") this.#queue();
   }
 
-  /** A view has gone. */
-  leave() {
-    this.#views--;
-    setTimeout(() => this.#views === 0 && this.#rest(), VIEWLESS_MS);
+  /** A view has gone. @param {PlayerView} view */
+  leave(view) {
+    this.#views.delete(view);
+    for (const other of this.#views) this.keyboard.restore(other.element);
+    setTimeout(() => this.#views.size === 0 && this.#rest(), VIEWLESS_MS);
   }
 
   /** Asks the kernel for the sound, if this page lacks it. */
@@ -196,6 +201,7 @@ export class Player extends EventTarget {
   /** Nobody sees it, or could make it silent. */
   #rest() {
     if (this.#closed.signal.aborted) return;
+    this.keyboard.forget();
     this.#queued = false;
     turns.leave(this.#place);
     this.sound.stop(); // what still comes does not begin by itself
@@ -300,10 +306,10 @@ const players = new Map();
 function show(player, place) {
   const view = new PlayerView(player);
   place.append(view.element);
-  player.enter();
+  player.enter(view);
   return () => {
     view.close();
-    player.leave();
+    player.leave(view);
   };
 }
 
