@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,14 @@ class NotebookPage:
         """Run one cell, to its end; whether it went well."""
         return bool(self.page.evaluate(_RUN_CELL, index))
 
+    def until_run(self, index: int) -> None:
+        """Wait until a cell that was run by keys is over, as its model says."""
+        over = """index => {
+            const {executionCount, executionState} = panel.content.model.cells.get(index);
+            return executionCount !== null && executionState === 'idle';
+        }"""
+        self.page.wait_for_function(over, arg=index, timeout=_SPEAKING_MS)
+
     def code_cells(self) -> list[Cell]:
         """The code cells as the notebook's model has them."""
         cells = self.page.evaluate("() => panel.context.model.toJSON().cells")
@@ -228,12 +237,21 @@ class NotebookPage:
         self.page.evaluate(change, name)
         self.page.wait_for_function(_HAS_THEME, arg=name)
 
-    def pictures(self, place: Path) -> None:
-        """Pictures of the page in the light and the dark theme: ``place-light.png``, ``place-dark.png``."""
+    def pictures(self, place: Path, findings: Callable[[], object] = list) -> None:
+        """Pictures of the page in the dark and the light theme, and that there is nothing to find in them.
+
+        Parameters
+        ----------
+        place : Path
+            ``place-dark.png`` and ``place-light.png`` are written.
+        findings : callable
+            What is wrong on the page; called in each theme.
+        """
         place.parent.mkdir(parents=True, exist_ok=True)
         for theme in ("Dark", "Light"):
             self.change_theme(f"JupyterLab {theme}")
             self.page.screenshot(path=place.with_name(f"{place.name}-{theme.lower()}.png"))
+            assert findings() == [], theme
 
     def leave(self) -> None:
         """Shut the kernel down and close the notebook; the application stays."""

@@ -16,8 +16,9 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]  # it publishes no types
 from kernel_versions import JUPYTER_PATH
+from openai_server import OpenAIServer
 
-__all__ = ["OTHER_NAME", "JupyterServer"]
+__all__ = ["OTHER_NAME", "JupyterServer", "asking"]
 
 OTHER_NAME = "notebooks.example"
 """Another name by which the server may be asked for; a browser has to be told where it is (`--host-resolver-rules`)."""
@@ -29,6 +30,26 @@ _QUIET = {
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
     "@jupyterlab/apputils-extension/themes": {"adaptive-theme": False},
 }
+
+
+_ASKING = """
+import os, sys
+sys.path.insert(0, {root!r})
+os.environ.update({environment!r})
+%load_ext nbaudio
+import nbaudio as nba
+"""
+
+
+def asking(openai: OpenAIServer) -> str:
+    """A cell after which its kernel asks that server."""
+    environment = {
+        "NBAUDIO_BACKEND": "auto",
+        "NBAUDIO_DIALECT": "openai",
+        "OPENAI_BASE_URL": openai.base_url,
+        "OPENAI_API_KEY": openai.api_key,
+    }
+    return _ASKING.format(environment=environment, root=str(Path(__file__).parents[2]))
 
 
 class JupyterServer:

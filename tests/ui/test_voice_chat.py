@@ -13,16 +13,8 @@ from playwright.sync_api import Locator, expect
 
 from .looks import axe_findings
 from .notebook_page import NotebookPage
-from .server import JupyterServer
+from .server import JupyterServer, asking
 
-_ROOT = Path(__file__).parents[2]
-_SETUP = """
-import os, sys
-sys.path.insert(0, {root!r})
-os.environ.update({environment!r})
-import nbaudio as nba
-chat = nba.Conversation(voice="ash")
-"""
 Open = Callable[..., NotebookPage]
 
 _CHAT = "[...globalThis.nbaudio?.chats?.values() ?? []].at(-1)"
@@ -70,14 +62,8 @@ class ChatInLab:
 @pytest.fixture
 def talk(lab: Open, server: JupyterServer, request: pytest.FixtureRequest) -> Iterator[ChatInLab]:
     with serve() as openai:
-        environment = {
-            "NBAUDIO_BACKEND": "auto",
-            "NBAUDIO_DIALECT": "openai",
-            "OPENAI_BASE_URL": openai.base_url,
-            "OPENAI_API_KEY": openai.api_key,
-        }
         name = f"{request.node.originalname}.ipynb"
-        setup = _SETUP.format(environment=environment, root=str(_ROOT))
+        setup = f"{asking(openai)}chat = nba.Conversation(voice='ash')"
         kernel = kernel_spec(request.param) if hasattr(request, "param") else "python3"
         path = server.write_notebook(name, setup, "nba.VoiceChat(chat)", kernel=kernel)
         yield ChatInLab(lab(name), path, openai)
