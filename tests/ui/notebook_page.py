@@ -65,10 +65,9 @@ _EXECUTE = """async code => {
 }"""
 # JupyterLab covers the page while it loads the style sheets.
 _HAS_THEME = """name => document.body.dataset.jpThemeName === name && !document.getElementById('jupyterlab-splash')"""
-_LEAVE = """async () => {
-    if (panel.isDisposed) return;
-    await panel.sessionContext.shutdown();
+_LEAVE = """async path => {
     panel.dispose();
+    await jupyterapp.serviceManager.sessions.stopIfNeeded(path);
 }"""
 _INTERRUPT = """async () => {
     const begun_ms = performance.now();
@@ -132,6 +131,7 @@ class NotebookPage:
     ) -> None:
         self.page = page
         self.foreign_requests: list[str] = []
+        self._path = path
         self._address = server.url.replace("127.0.0.1", host)
         page.on("request", self._note)
         if page.url.startswith(self._address):
@@ -255,7 +255,7 @@ class NotebookPage:
 
     def leave(self) -> None:
         """Shut the kernel down and close the notebook; the application stays."""
-        self.page.evaluate(_LEAVE)
+        self.page.evaluate(_LEAVE, self._path)
         self.page.remove_listener("request", self._note)
 
     def close(self) -> None:

@@ -109,16 +109,20 @@ def test_stopped_in_the_middle(talk: ChatInLab) -> None:
 
 
 def test_hold_to_talk(talk: ChatInLab) -> None:
+    talk.say("Hello")
+    expect(talk.turns).to_have_count(2)
+    talk.until_idle()  # what is saved is to be renewed, but not while the button is held
     talk.button("Hold to talk").hover()
     talk.page.mouse.down()
     talk.until("chat.recording.get('elapsed_s') >= 1")
+    expect(talk.button("Release to send")).to_be_visible()
     talk.page.mouse.up()
-    talk.openai.wait_for_request()
-    talk.until("chat.turns.length === 2")
+    talk.openai.wait_for_request(2)
+    talk.until("chat.turns.length === 4")
     talk.until_idle()
-    (part,) = talk.openai.requests[0].body["messages"][0]["content"]
+    (part,) = talk.openai.requests[1].body["messages"][-1]["content"]
     assert part["type"] == "input_audio"
-    assert talk.lab.execute("1 <= chat[0].clip.duration_s < 3, chat[0].clip.level_dbfs > -40") == "(True, True)"
+    assert talk.lab.execute("1 <= chat[2].clip.duration_s < 3, chat[2].clip.level_dbfs > -40") == "(True, True)"
     talk.until("contexts <= 1")  # the player's, not the microphone's
 
 

@@ -458,7 +458,10 @@ def test_the_kernel_knows_where_the_keyboard_is(opened: Opened) -> None:
     chat = opened()
     chat.text.focus()
     chat.button("Sound file").focus()
+    # A press in a notebook moves the keyboard to the cell, and from there to what is pressed.
+    chat.page.evaluate("() => { document.activeElement.blur(); document.querySelector('textarea').focus(); }")
     chat.page.evaluate("() => document.activeElement.blur()")
+    chat.until("sent.some(one => one.kind === 'focus' && !one.inside)")
     told = [message["inside"] for message in chat.sent(but=("ready",)) if message["kind"] == "focus"]
     assert told == [True, False]
 
