@@ -30,7 +30,7 @@ def test_a_failing_cell_shows_one_line_and_stops_the_run(
 def test_a_notebook_that_is_closed_falls_silent(server: JupyterServer, lab: Callable[..., NotebookPage]) -> None:
     tone = "np.sin(np.arange(24_000 * 20) / 9)"
     server.write_notebook(
-        "closed.ipynb", f"import numpy as np, nbaudio as nba\nnba.Player(nba.Clip({tone}, 24_000), play='auto')"
+        "closed.ipynb", f"import numpy as np, nbaudio as nba\nnba.Player(nba.Clip({tone}, 24_000), playing=True)"
     )
     notebook = lab("closed.ipynb")
     assert notebook.run_all(), notebook.errors()

@@ -39,6 +39,7 @@ export class Player extends EventTarget {
   #asked_ms = -Infinity;
   #failure = "";
   #begun = false;
+  #wanted; // whether it was made to play; until it is shown, the trait follows the sound, which is silent
   #from_s = 0; // where it will begin: the place of a sound that is not here yet
   #queued = false;
   /** @type {Set<PlayerView>} */
@@ -50,6 +51,7 @@ export class Player extends EventTarget {
   constructor(model) {
     super();
     this.#model = model;
+    this.#wanted = Boolean(model.get("playing"));
     this.words = String(model.get("words"));
     /** @type {Phrase[]} */
     this.phrases = model.get("phrases");
@@ -126,7 +128,7 @@ export class Player extends EventTarget {
     const mode = this.#model.get("play");
     const played = Number(this.#model.get("position_s")) > 0; // in this page before it was reloaded, or in another
     if (played) this.#tell("playing", this.sound.playing);
-    else if (mode === "auto" || this.#model.get("playing")) void this.play();
+    else if (mode === "auto" || this.#wanted || this.#model.get("playing")) void this.play();
     else if (mode === "queue") this.#queue();
   }
 
