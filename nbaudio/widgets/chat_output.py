@@ -1,7 +1,7 @@
 """What a `VoiceChat` leaves in the notebook: the conversation as static output, in whose place the living chat stands.
 
-The output is renewed as the conversation goes on, but not while the keyboard is in the chat: to renew it, JupyterLab
-draws the cell's output again, which takes the keyboard away.
+The output is renewed as the conversation goes on, but not while the keyboard is in the chat, nor while somebody speaks:
+to renew it, JupyterLab draws the cell's output again, which takes the keyboard away, and the button that is held.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ class ChatOutput:
         """Renew what is saved, if that is due and disturbs nobody; in how many seconds it is to be looked at again."""
         if not self._due or self.keyboard_inside or self._widget.busy or self._widget.arriving:
             return None
+        if self._widget.recorder.state in ("asking", "recording"):
+            return _PAUSE_S
         wait_s = self._renewed_s + _PAUSE_S - now_s
         if wait_s > 0:
             return wait_s

@@ -11,9 +11,11 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Browser, BrowserType, Playwright
 
-__all__ = ["SOUND_WITHOUT_CLICK", "NoBrowser", "launch", "launch_with"]
+__all__ = ["SOUND_WITHOUT_CLICK", "NoBrowser", "hearing", "launch", "launch_with"]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FLAGS = [
@@ -31,8 +33,21 @@ class NoBrowser(Exception):
     """No Chromium or Chrome starts on this machine."""
 
 
-def launch(playwright: Playwright) -> tuple[Browser, str]:
-    """A headless browser and the path of its program.
+def hearing(speech: Path, *, allowed: bool = True) -> list[str]:
+    """The flags for a microphone that says what is in a WAV file, once for each opening of it.
+
+    Parameters
+    ----------
+    speech : Path
+    allowed : bool
+        Whether pages may use it without asking.
+    """
+    ask = ["--use-fake-ui-for-media-stream"] if allowed else []
+    return ["--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={speech}%noloop", *ask]
+
+
+def launch(playwright: Playwright, *flags: str) -> tuple[Browser, str]:
+    """A headless browser that plays sound without a click, with flags more; and the path of its program.
 
     Raises
     ------
@@ -40,7 +55,7 @@ def launch(playwright: Playwright) -> tuple[Browser, str]:
         With the reason for each one that was found; a program may be there and not start, as Ubuntu's stub for a
         snap does.
     """
-    return launch_with(playwright.chromium, SOUND_WITHOUT_CLICK)
+    return launch_with(playwright.chromium, SOUND_WITHOUT_CLICK, *flags)
 
 
 def launch_with(chromium: BrowserType, *flags: str) -> tuple[Browser, str]:

@@ -1,34 +1,51 @@
-"""One Jupyter server and one browser for all tests of this folder; each test opens notebooks of its own."""
+"""One Jupyter server, one browser and one JupyterLab in it for all tests of this folder that run in one process.
+
+Each test opens notebooks of its own: in that JupyterLab, or on a page of its own, as after a reload.
+"""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from nbconvert import HTMLExporter
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from .browser import NoBrowser, launch
+from .browser import NoBrowser, hearing, launch
 from .notebook_page import NotebookPage
+from .recorder_page import question
 from .server import JupyterServer
+from .window import JupyterWindow
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
+@pytest.fixture(scope="package")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`QUESTION` as a file, 3 s."""
+    return question(tmp_path_factory.mktemp("speech"))
+
+
 # Not of the whole session: while Playwright runs, this thread has a running event loop, and asyncio.run fails in it.
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium; where there is none, the tests fail and say what to run."""
+def browser(speech: Path) -> Iterator[Browser]:
+    """A headless Chromium whose microphone asks `QUESTION`; where there is none, the tests fail and say what to run."""
     with sync_playwright() as playwright:
         try:
-            running, _ = launch(playwright)
+            running, _ = launch(playwright, *hearing(speech))
         except NoBrowser as error:
             pytest.fail(str(error), pytrace=False)
         yield running
         running.close()
+
+
+@pytest.fixture(scope="package")
+def tabs(browser: Browser) -> Iterator[BrowserContext]:
+    """A window of the browser for pages that share permissions and storage: a page takes half of a window's time."""
+    with browser.new_context() as context:
+        yield context
 
 
 @pytest.fixture(scope="package")
@@ -47,22 +64,42 @@ Open = Callable[..., NotebookPage]
 
 
 @pytest.fixture(scope="package")
-def open_notebook(browser: Browser, server: JupyterServer) -> Open:
-    """Opens a notebook in a browser context of its own; whoever opens it closes it."""
-
-    def opened(path: str, room: str = "lab/tree") -> NotebookPage:
-        return NotebookPage(browser.new_context().new_page(), server, path, room)
-
-    return opened
+def window(browser: Browser, server: JupyterServer) -> Iterator[JupyterWindow]:
+    """The JupyterLab that tests share, one after the other."""
+    shared = JupyterWindow(browser, server)
+    yield shared
+    shared.close()
 
 
 @pytest.fixture
-def lab(open_notebook: Open) -> Iterator[Open]:
-    """Opens notebooks by path, and closes them and their kernels after the test."""
+def lab(window: JupyterWindow) -> Iterator[Open]:
+    """Opens a notebook by its path in the JupyterLab that is there, and closes it and its kernel after the test."""
+    yield window.open
+    window.clear()
+
+
+@pytest.fixture(scope="package")
+def second_window(browser: Browser, server: JupyterServer) -> Iterator[JupyterWindow]:
+    """Another one, in a browser profile of its own."""
+    shared = JupyterWindow(browser, server)
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def another_lab(second_window: JupyterWindow) -> Iterator[Open]:
+    """As `lab`, for somebody else: nothing is there of widgets that were made in the first."""
+    yield second_window.open
+    second_window.clear()
+
+
+@pytest.fixture
+def on_new_page(browser: Browser, server: JupyterServer) -> Iterator[Open]:
+    """Opens notebooks by path, each on a page of its own, and closes them and their kernels after the test."""
     pages: list[NotebookPage] = []
 
     def opened(path: str, room: str = "lab/tree") -> NotebookPage:
-        pages.append(open_notebook(path, room))
+        pages.append(NotebookPage(browser.new_context().new_page(), server, path, room))
         return pages[-1]
 
     yield opened
@@ -70,27 +107,18 @@ def lab(open_notebook: Open) -> Iterator[Open]:
         page.close()
 
 
-@pytest.fixture(scope="package")
-def quickstart(open_notebook: Open) -> Iterator[NotebookPage]:
-    """The quickstart in JupyterLab, after Run All and a save."""
-    page = open_notebook("01_quickstart.ipynb")
-    page.run_all()
-    page.save()
-    yield page
-    page.close()
-
-
 @pytest.fixture
 def page_on_disk(browser: Browser) -> Iterator[Callable[[Path], Page]]:
-    """Exports a notebook as HTML beside it, and opens that file in a browser that has no network."""
+    """Exports a notebook beside it as ``nbconvert --to html`` does, and opens that in a browser without a network."""
+    exporter = HTMLExporter()
     with browser.new_context(offline=True) as context:
 
         def opened(notebook: Path) -> Page:
-            command = [sys.executable, "-m", "nbconvert", "--to", "html", str(notebook)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
+            html, _ = exporter.from_filename(str(notebook))
+            file = notebook.with_suffix(".html")
+            file.write_text(html, encoding="utf-8")
             page = context.new_page()
-            page.goto(notebook.with_suffix(".html").as_uri())
+            page.goto(file.as_uri())
             return page
 
         yield opened

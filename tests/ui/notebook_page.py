@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +15,8 @@ from .server import JupyterServer
 
 __all__ = ["Card", "Cell", "NotebookPage"]
 
+# What a command gives is not passed on: Playwright would serialise a whole panel, for two seconds.
+_OPEN = "async path => { await jupyterapp.commands.execute('docmanager:open', {path}); }"
 # Both applications open the notebook that the address names, some time after they have started.
 _IS_OPEN = "path => window.jupyterapp?.shell.currentWidget?.context?.path === path"
 _MAKE_READY = """async () => {
@@ -58,6 +62,12 @@ _EXECUTE = """async code => {
     };
     await future.done;
     return result;
+}"""
+# JupyterLab covers the page while it loads the style sheets.
+_HAS_THEME = """name => document.body.dataset.jpThemeName === name && !document.getElementById('jupyterlab-splash')"""
+_LEAVE = """async path => {
+    panel.dispose();
+    await jupyterapp.serviceManager.sessions.stopIfNeeded(path);
 }"""
 _INTERRUPT = """async () => {
     const begun_ms = performance.now();
@@ -106,20 +116,28 @@ class NotebookPage:
     Parameters
     ----------
     page : Page
-        A fresh page of a browser.
+        A fresh page of a browser, or one where JupyterLab is already.
     server : JupyterServer
     path : str
         The notebook, below the folder that the server serves.
     room : str
         ``"lab/tree"`` for JupyterLab, ``"notebooks"`` for Notebook 7.
+    host : str
+        Another name of this machine than the one in `JupyterServer.url`.
     """
 
-    def __init__(self, page: Page, server: JupyterServer, path: str, room: str = "lab/tree") -> None:
+    def __init__(
+        self, page: Page, server: JupyterServer, path: str, room: str = "lab/tree", host: str = "127.0.0.1"
+    ) -> None:
         self.page = page
         self.foreign_requests: list[str] = []
-        self._server = server
+        self._path = path
+        self._address = server.url.replace("127.0.0.1", host)
         page.on("request", self._note)
-        page.goto(f"{server.url}/{room}/{quote(path)}?reset&token={server.token}")
+        if page.url.startswith(self._address):
+            page.evaluate(_OPEN, path)
+        else:
+            page.goto(f"{self._address}/{room}/{quote(path)}?reset&token={server.token}")
         page.wait_for_function(_IS_OPEN, arg=path)
         page.evaluate(_MAKE_READY)
 
@@ -156,6 +174,14 @@ class NotebookPage:
     def run_cell(self, index: int) -> bool:
         """Run one cell, to its end; whether it went well."""
         return bool(self.page.evaluate(_RUN_CELL, index))
+
+    def until_run(self, index: int) -> None:
+        """Wait until a cell that was run by keys is over, as its model says."""
+        over = """index => {
+            const {executionCount, executionState} = panel.content.model.cells.get(index);
+            return executionCount !== null && executionState === 'idle';
+        }"""
+        self.page.wait_for_function(over, arg=index, timeout=_SPEAKING_MS)
 
     def code_cells(self) -> list[Cell]:
         """The code cells as the notebook's model has them."""
@@ -200,18 +226,45 @@ class NotebookPage:
         """Save it on the server."""
         self.page.evaluate("async () => { await panel.context.save(); }")
 
+    @property
+    def theme(self) -> str:
+        """The theme of the whole application."""
+        return str(self.page.evaluate("() => document.body.dataset.jpThemeName"))
+
     def change_theme(self, name: str) -> None:
-        """Switch the whole application to a theme."""
-        self.page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
-        self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
+        """Switch the whole application to a theme; the server keeps that."""
+        change = "async theme => { await jupyterapp.commands.execute('apputils:change-theme', {theme}); }"
+        self.page.evaluate(change, name)
+        self.page.wait_for_function(_HAS_THEME, arg=name)
+
+    def pictures(self, place: Path, findings: Callable[[], object] = list) -> None:
+        """Pictures of the page in the dark and the light theme, and that there is nothing to find in them.
+
+        Parameters
+        ----------
+        place : Path
+            ``place-dark.png`` and ``place-light.png`` are written.
+        findings : callable
+            What is wrong on the page; called in each theme.
+        """
+        place.parent.mkdir(parents=True, exist_ok=True)
+        for theme in ("Dark", "Light"):
+            self.change_theme(f"JupyterLab {theme}")
+            self.page.screenshot(path=place.with_name(f"{place.name}-{theme.lower()}.png"))
+            assert findings() == [], theme
+
+    def leave(self) -> None:
+        """Shut the kernel down and close the notebook; the application stays."""
+        self.page.evaluate(_LEAVE, self._path)
+        self.page.remove_listener("request", self._note)
 
     def close(self) -> None:
-        """Shut the kernel down and leave."""
+        """Shut the kernel down and close the page."""
         if self.page.is_closed():
             return
         self.page.evaluate("async () => { await panel.sessionContext.shutdown(); }")
         self.page.context.close()
 
     def _note(self, request: Any) -> None:
-        if not request.url.startswith((self._server.url, self._server.url.replace("http", "ws", 1), "data:", "blob:")):
+        if not request.url.startswith((self._address, self._address.replace("http", "ws", 1), "data:", "blob:")):
             self.foreign_requests.append(request.url)

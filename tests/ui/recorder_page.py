@@ -12,20 +12,19 @@ from typing import Any
 import numpy as np
 import soundfile
 from ipywidgets import DOMWidget
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 from nbaudio.engine.parts import engine
 from nbaudio.widgets.modules import module_text, style_text
 from nbaudio.widgets.recorder import Recorder
 
-from .browser import SOUND_WITHOUT_CLICK, launch_with
-from .widget_page import WidgetPage
+from .browser import SOUND_WITHOUT_CLICK, hearing, launch_with
+from .widget_page import WidgetPage, tab
 
-__all__ = ["QUESTION", "RecorderOnPage", "browser_with", "choose", "lost_s", "question", "recorders"]
+__all__ = ["HOLD", "QUESTION", "RecorderOnPage", "browser_with", "choose", "lost_s", "question", "recorders"]
 
 QUESTION = "Good morning. Is a golden retriever a good family dog?"
 
-_FAKE_DEVICE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 _LOG = """() => {
     Model.prototype.send = function (content, callbacks, buffers = []) {
         if (this.dead) throw new Error("Cannot send");
@@ -55,8 +54,11 @@ _LOG = """() => {
 }"""
 
 
+HOLD = "async () => { for (const one of contexts) if (one.state === 'running') await one.suspend(); }"
+
+
 def browser_with(browser: Browser, speech: Path | None, *flags: str, allowed: bool = True) -> Browser:
-    """Another browser of the same kind, whose microphone says what is in a WAV file, once for each opening of it.
+    """Another browser of the same kind, with another microphone (see `hearing`) or none.
 
     Parameters
     ----------
@@ -65,8 +67,8 @@ def browser_with(browser: Browser, speech: Path | None, *flags: str, allowed: bo
     allowed : bool
         Whether pages may use it without asking.
     """
-    device = [*_FAKE_DEVICE[: 2 if allowed else 1], f"--use-file-for-fake-audio-capture={speech}%noloop"]
-    running, _ = launch_with(browser.browser_type, SOUND_WITHOUT_CLICK, *(device if speech else []), *flags)
+    device = hearing(speech, allowed=allowed) if speech else []
+    running, _ = launch_with(browser.browser_type, SOUND_WITHOUT_CLICK, *device, *flags)
     return running
 
 
@@ -87,19 +89,18 @@ def lost_s(sound: np.ndarray[Any, Any], speech: Path) -> float:
 
 
 @contextmanager
-def recorders(listening: Browser) -> Iterator[Callable[..., RecorderOnPage]]:
+def recorders(tabs: BrowserContext) -> Iterator[Callable[..., RecorderOnPage]]:
     """Opens pages with a recorder each; fails if one of them logs an error."""
     opened: list[RecorderOnPage] = []
 
-    def recorder(browser: Browser = listening, **options: Any) -> RecorderOnPage:
-        page = browser.new_context(viewport={"width": 700, "height": 400}).new_page()
-        opened.append(RecorderOnPage(page, **options))
+    def recorder(window: BrowserContext = tabs, **options: Any) -> RecorderOnPage:
+        opened.append(RecorderOnPage(tab(window, 700, 400), **options))
         return opened[-1]
 
     yield recorder
     for one in opened:
         assert one.place.errors == []
-        one.page.context.close()
+        one.page.close()
 
 
 def choose(recorder: RecorderOnPage, name: str, data: bytes) -> None:
@@ -207,6 +208,10 @@ class RecorderOnPage:
     def sound(self) -> np.ndarray[Any, Any]:
         """All of it, float32."""
         return np.concatenate(self.pieces()).astype(np.float32) / 32768
+
+    def hold(self) -> None:
+        """The microphones hear nothing more from here on, and what is shown stands still."""
+        self.page.evaluate(HOLD)
 
     def open_things(self) -> dict[str, int]:
         """What is open of what costs somebody something."""

@@ -16,8 +16,12 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]  # it publishes no types
 from kernel_versions import JUPYTER_PATH
+from openai_server import OpenAIServer
 
-__all__ = ["JupyterServer"]
+__all__ = ["OTHER_NAME", "JupyterServer", "asking"]
+
+OTHER_NAME = "notebooks.example"
+"""Another name by which the server may be asked for; a browser has to be told where it is (`--host-resolver-rules`)."""
 
 _STOPPING_S = 20
 _QUIET = {
@@ -26,6 +30,26 @@ _QUIET = {
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
     "@jupyterlab/apputils-extension/themes": {"adaptive-theme": False},
 }
+
+
+_ASKING = """
+import os, sys
+sys.path.insert(0, {root!r})
+os.environ.update({environment!r})
+%load_ext nbaudio
+import nbaudio as nba
+"""
+
+
+def asking(openai: OpenAIServer) -> str:
+    """A cell after which its kernel asks that server."""
+    environment = {
+        "NBAUDIO_BACKEND": "auto",
+        "NBAUDIO_DIALECT": "openai",
+        "OPENAI_BASE_URL": openai.base_url,
+        "OPENAI_API_KEY": openai.api_key,
+    }
+    return _ASKING.format(environment=environment, root=str(Path(__file__).parents[2]))
 
 
 class JupyterServer:
@@ -122,8 +146,9 @@ def _write_settings(state: Path) -> None:
     config = state / "config"
     # Each front end puts itself at window.jupyterapp, so that commands can be run and the model of a notebook read.
     exposed = {name: {"expose_app_in_browser": True} for name in ("LabApp", "JupyterNotebookApp")}
+    named = {"ServerApp": {"local_hostnames": ["localhost", OTHER_NAME]}}
     for path, content in {
-        config / "jupyter_server_config.json": exposed,
+        config / "jupyter_server_config.json": exposed | named,
         **{config / "lab/user-settings" / f"{name}.jupyterlab-settings": value for name, value in _QUIET.items()},
     }.items():
         path.parent.mkdir(parents=True, exist_ok=True)

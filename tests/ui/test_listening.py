@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import jiwer
 import pytest
 from kernel_versions import VERSIONS, kernel_spec
-from playwright.sync_api import Browser
-
-from nbaudio import Clip
-from nbaudio.engine.parts import engine
 
 from .notebook_page import NotebookPage
-from .recorder_page import browser_with
+from .recorder_page import QUESTION
 from .server import JupyterServer
 
-QUESTION = "Could you please tell me whether a golden retriever is a good family dog?"
 WHAT_WAS_HEARD = """
 from nbaudio.engine.parts import engine
 from nbaudio.widgets.recordings import latest
@@ -27,29 +22,15 @@ engine().listener.hear(nba.Clip(latest()).resample(16_000).samples[:, 0])
 Open = Callable[..., NotebookPage]
 
 
-@pytest.fixture(scope="module")
-def speaking_browser(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A browser whose microphone asks a question, and is silent then."""
-    speech = Clip(engine().speaker.speak(QUESTION, "nova"), 24_000).resample(48_000)
-    file = speech.save(tmp_path_factory.mktemp("speech") / "question.wav")
-    running = browser_with(browser, file)
-    yield running
-    running.close()
-
-
 @pytest.fixture
-def listening(speaking_browser: Browser, server: JupyterServer) -> Iterator[Open]:
-    """Opens a notebook of these cells in the browser with a microphone."""
-    pages: list[NotebookPage] = []
+def listening(lab: Open, server: JupyterServer) -> Open:
+    """Opens a notebook of these cells, with the extension loaded in the first."""
 
     def opened(name: str, *cells: str, kernel: str = "python3") -> NotebookPage:
         server.write_notebook(name, "%load_ext nbaudio", *cells, kernel=kernel)
-        pages.append(NotebookPage(speaking_browser.new_context().new_page(), server, name))
-        return pages[-1]
+        return lab(name)
 
-    yield opened
-    for page in pages:
-        page.close()
+    return opened
 
 
 def words(text: str) -> str:
@@ -116,19 +97,17 @@ def test_an_interrupt_while_recording_keeps_the_recording_and_the_kernel(listeni
     page.page.wait_for_function("() => nbaudio.recorders.size === 0")
 
 
-def test_a_closed_tab_leaves_what_had_arrived(
-    listening: Open, speaking_browser: Browser, server: JupyterServer
-) -> None:
-    page = listening("closed.ipynb", "%%listen --once --silence 0")
+def test_a_closed_tab_leaves_what_had_arrived(on_new_page: Open, lab: Open, server: JupyterServer) -> None:
+    server.write_notebook("closed.ipynb", "%load_ext nbaudio", "%%listen --once --silence 0")
+    page = on_new_page("closed.ipynb")
     page.begin()
     page.page.get_by_role("button", name="Record").press("Enter")
     page.page.wait_for_function("() => [...nbaudio.recorders.values()].some(one => one.pieces > 10)")
     page.page.close()
 
-    again = NotebookPage(speaking_browser.new_context().new_page(), server, "closed.ipynb")
+    again = lab("closed.ipynb")
     assert float(again.execute("from nbaudio.widgets.recordings import latest; import nbaudio; "
                                "nbaudio.Clip(latest()).duration_s")) > 0.9  # fmt: skip
     again.begin_only("%listen --again --once")
     assert again.end(), again.errors()
     assert again.code_cells()[0].shown("text/plain")
-    again.close()

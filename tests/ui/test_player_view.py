@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import soundfile
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import BrowserContext, Locator, expect
 from signals import voice
 
 from nbaudio import Clip
 
-from .widget_page import PlayerOnPage, WidgetPage
+from .widget_page import PlayerOnPage, WidgetPage, tab
 
 pytestmark = pytest.mark.page
 
@@ -32,18 +32,18 @@ def pcm16() -> bytes:
 
 
 @pytest.fixture
-def opened(browser: Browser) -> Iterator[Opened]:
+def opened(tabs: BrowserContext) -> Iterator[Opened]:
     """Opens pages; fails if one of them logs an error."""
     pages: list[WidgetPage] = []
 
     def page(**options: Any) -> WidgetPage:
-        pages.append(WidgetPage(browser.new_context(viewport={"width": 700, "height": 500}).new_page(), **options))
+        pages.append(WidgetPage(tab(tabs, 700, 500), **options))
         return pages[-1]
 
     yield page
     for one in pages:
         assert one.errors == []
-        one.page.context.close()
+        one.page.close()
 
 
 @pytest.fixture
@@ -329,6 +329,52 @@ def test_two_views_are_alike_and_the_sound_outlives_both(whole: PlayerOnPage) ->
     whole.add_view("#first")
     expect(_button(whole, "Pause")).to_be_visible()
     expect(_phrase(whole, "Good news:")).to_be_visible()
+
+
+def test_the_keyboard_stays_where_it_is_when_one_view_takes_the_place_of_another(whole: PlayerOnPage) -> None:
+    page, slider = whole.page, whole.view("#second").get_by_role("slider", name="Position")
+    _waveform(whole).focus()
+    whole.remove_view(0)
+    expect(page.page.locator("body")).to_be_focused()
+    second = whole.add_view("#second")
+    expect(slider).to_be_focused()
+    whole.add_view("#first")  # and where the new one is there before the old one goes
+    whole.remove_view(second)
+    expect(_waveform(whole)).to_be_focused()
+
+    # Who has gone elsewhere stays there, be it nowhere.
+    for elsewhere in ("document.querySelector('#far')", "document.body"):
+        page.evaluate(f"() => {{ document.activeElement.blur(); {elsewhere}.tabIndex = 0; {elsewhere}.focus(); }}")
+        page.drawn()
+        whole.add_view("#second")
+        page.drawn()
+        assert page.evaluate(f"() => document.activeElement === {elsewhere}")
+
+
+def test_a_button_that_the_next_view_does_not_show_leaves_the_keyboard_to_the_first(arriving: PlayerOnPage) -> None:
+    _button(arriving, "Stop").focus()
+    arriving.remove_view(0)
+    arriving.finish(3.0)
+    arriving.add_view("#first")
+    expect(arriving.view().locator(".nbaudio-play")).to_be_focused()
+
+
+def test_what_nobody_sees_any_more_is_silent_until_it_is_asked_for(arriving: PlayerOnPage, pcm16: bytes) -> None:
+    after = arriving.page.add_player(shown_in="#second", state="arriving", play="queue")
+    after.send_piece(pcm16)
+    with arriving.tells(playing=False):
+        arriving.remove_view(0)
+    after.until("model.get('position_s') > 0.1")  # it is the next one's turn
+    at_s = arriving.get("position_s")
+    assert 0.5 < at_s < 2.5, "it went on for the second in which a cell that is moved gets its new view"
+    arriving.send_piece(pcm16[3 * 48_000 :])
+    after.remove_view(0)
+    after.until("!model.get('playing')")
+    arriving.add_view("#first")
+    arriving.page.drawn()
+    assert (arriving.get("playing"), arriving.get("position_s")) == (False, at_s)
+    _button(arriving, "Play").click()
+    arriving.until(f"model.get('position_s') > {at_s} + 0.1")
 
 
 def test_a_view_that_is_removed_leaves_nothing_behind(whole: PlayerOnPage) -> None:

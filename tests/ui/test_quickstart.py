@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from playwright.sync_api import Page
+import pytest
+from playwright.sync_api import Browser, Page
 
 from .notebook_page import Cell, NotebookPage
 from .players import play_all
 from .server import JupyterServer
+
+
+@pytest.fixture(scope="module")
+def quickstart(browser: Browser, server: JupyterServer) -> Iterator[NotebookPage]:
+    """The quickstart on a page of its own, after Run All and a save."""
+    page = NotebookPage(browser.new_context().new_page(), server, "01_quickstart.ipynb")
+    page.run_all()
+    page.save()
+    yield page
+    page.close()
 
 
 def test_every_cell_runs_and_every_answer_is_shown_with_its_words(quickstart: NotebookPage) -> None:
@@ -29,13 +40,13 @@ def test_every_cell_runs_and_every_answer_is_shown_with_its_words(quickstart: No
 
 
 def test_it_plays_for_somebody_who_does_not_trust_it_and_has_no_such_kernel(
-    quickstart: NotebookPage, server: JupyterServer, lab: Callable[..., NotebookPage]
+    quickstart: NotebookPage, server: JupyterServer, another_lab: Callable[..., NotebookPage]
 ) -> None:
     changed = json.loads((server.notebooks / "01_quickstart.ipynb").read_text(encoding="utf-8"))
     changed["metadata"]["title"] = "Changed elsewhere, so that no signature of this machine fits"
     (server.notebooks / "from_a_friend.ipynb").write_text(json.dumps(changed), encoding="utf-8")
 
-    friends = lab("from_a_friend.ipynb")
+    friends = another_lab("from_a_friend.ipynb")
 
     assert quickstart.trusted()
     assert not friends.trusted()

@@ -11,50 +11,42 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 from signals import voice
 
 from nbaudio.sound.codecs import wav_header
 
-from .recorder_page import RecorderOnPage, browser_with, choose, lost_s, question, recorders
+from .recorder_page import RecorderOnPage, browser_with, choose, lost_s, recorders
 
 pytestmark = pytest.mark.page
 
 Opened = Callable[..., RecorderOnPage]
 
 
-@pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return question(tmp_path_factory.mktemp("speech"))
-
-
-@pytest.fixture(scope="module")
-def listening(browser: Browser, speech: Path) -> Iterator[Browser]:
-    """A browser whose microphone asks the question, and then is silent."""
-    running = browser_with(browser, speech)
-    yield running
-    running.close()
-
-
 @pytest.fixture
-def opened(listening: Browser) -> Iterator[Opened]:
-    with recorders(listening) as opener:
+def opened(tabs: BrowserContext) -> Iterator[Opened]:
+    with recorders(tabs) as opener:
         yield opener
 
 
-@pytest.fixture(scope="module")
-def asking(browser: Browser, speech: Path) -> Iterator[Browser]:
-    """The same, but it asks before a page may use the microphone, and nobody answers."""
-    running = browser_with(browser, speech, allowed=False)
-    yield running
-    running.close()
+@pytest.fixture
+def forbidding(browser: Browser, speech: Path) -> Iterator[BrowserContext]:
+    """A browser that asks before a page may use the microphone, where nobody answers."""
+    with browser_with(browser, speech, allowed=False) as running:
+        yield running.new_context()
+
+
+@pytest.fixture
+def without_microphone(browser: Browser) -> Iterator[BrowserContext]:
+    with browser_with(browser, None) as running:
+        yield running.new_context()
 
 
 # -- which microphone -------------------------------------------------------------------------------------------
 
 
-def test_a_microphone_is_chosen_by_name_and_remembered(opened: Opened) -> None:
-    recorder = opened()
+def test_a_microphone_is_chosen_by_name_and_remembered(browser: Browser, opened: Opened) -> None:
+    recorder = opened(browser.new_context())
     chosen = recorder.view().get_by_label("Microphone")
     expect(chosen).to_be_visible()
     names = chosen.locator("option").all_inner_texts()
@@ -71,6 +63,7 @@ def test_a_microphone_is_chosen_by_name_and_remembered(opened: Opened) -> None:
     again = recorder.page.context.new_page()
     other = RecorderOnPage(again)
     other.until(f"model.get('device') === '{device}'")
+    again.context.close()
 
 
 def test_a_microphone_that_is_gone_is_not_asked_for_again(opened: Opened) -> None:
@@ -84,9 +77,8 @@ def test_a_microphone_that_is_gone_is_not_asked_for_again(opened: Opened) -> Non
 # -- shut doors -------------------------------------------------------------------------------------------------
 
 
-def test_no_permission_and_then_one(asking: Browser, opened: Opened) -> None:
-    recorder = opened(asking)
-    recorder.page.context.clear_permissions()
+def test_no_permission_and_then_one(forbidding: BrowserContext, opened: Opened) -> None:
+    recorder = opened(forbidding)
     recorder.button("Record").click()
     recorder.until("'microphone' in model.get('shut')")
     expect(recorder.view()).to_contain_text("Or choose or drop a sound file.")
@@ -100,8 +92,8 @@ def test_no_permission_and_then_one(asking: Browser, opened: Opened) -> None:
     recorder.until_seconds(0.2)
 
 
-def test_no_microphone_at_all(browser: Browser, opened: Opened) -> None:
-    recorder = opened(browser)
+def test_no_microphone_at_all(without_microphone: BrowserContext, opened: Opened) -> None:
+    recorder = opened(without_microphone)
     recorder.page.context.grant_permissions(["microphone"])
     recorder.button("Record").click()
     expect(recorder.view()).to_contain_text("No microphone was found.")

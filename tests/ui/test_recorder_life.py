@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
-from .recorder_page import RecorderOnPage, browser_with, question, recorders
+from .recorder_page import RecorderOnPage, recorders
 
 pytestmark = pytest.mark.page
 
 Opened = Callable[..., RecorderOnPage]
 
 
-@pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return question(tmp_path_factory.mktemp("speech"))
-
-
-@pytest.fixture(scope="module")
-def listening(browser: Browser, speech: Path) -> Iterator[Browser]:
-    """A browser whose microphone asks the question, and then is silent."""
-    running = browser_with(browser, speech)
-    yield running
-    running.close()
-
-
 @pytest.fixture
-def opened(listening: Browser) -> Iterator[Opened]:
-    with recorders(listening) as opener:
+def opened(tabs: BrowserContext) -> Iterator[Opened]:
+    with recorders(tabs) as opener:
         yield opener
 
 

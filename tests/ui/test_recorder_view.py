@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 from signals import voice
 
 from nbaudio.engine.parts import engine
 
-from .recorder_page import QUESTION, RecorderOnPage, browser_with, choose, lost_s, question, recorders
+from .recorder_page import QUESTION, RecorderOnPage, browser_with, choose, lost_s, recorders
 
 pytestmark = pytest.mark.page
 
@@ -25,22 +25,9 @@ _HOSTILE = "<img src=x onerror='window.attacked = true'>"
 Opened = Callable[..., RecorderOnPage]
 
 
-@pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return question(tmp_path_factory.mktemp("speech"))
-
-
-@pytest.fixture(scope="module")
-def listening(browser: Browser, speech: Path) -> Iterator[Browser]:
-    """A browser whose microphone asks the question, and then is silent."""
-    running = browser_with(browser, speech)
-    yield running
-    running.close()
-
-
 @pytest.fixture
-def opened(listening: Browser) -> Iterator[Opened]:
-    with recorders(listening) as opener:
+def opened(tabs: BrowserContext) -> Iterator[Opened]:
+    with recorders(tabs) as opener:
         yield opener
 
 

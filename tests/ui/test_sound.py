@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 from signals import voice
 
 from nbaudio.sound.clip import Clip
 from nbaudio.widgets.modules import module_text
 
 from .browser import launch_with
+
+pytestmark = pytest.mark.page
 
 DRIVER = Path(__file__).with_name("sound_page.js").read_text(encoding="utf-8")
 LOAD = """async ([driver, engine]) => {
@@ -29,12 +31,12 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture
-def opened(browser: Browser) -> Iterator[Open]:
+def opened(tabs: BrowserContext) -> Iterator[Open]:
     """Opens a page with the engine and with what `sound_page.js` has."""
     pages: list[Page] = []
 
     def open_page(address: str = SECURE) -> Page:
-        page = browser.new_context().new_page()
+        page = tabs.new_page()
         pages.append(page)
         page.route("**/*", lambda route: route.fulfill(body="<button>click</button>", content_type="text/html"))
         page.goto(address)
@@ -43,7 +45,7 @@ def opened(browser: Browser) -> Iterator[Open]:
 
     yield open_page
     for page in pages:
-        page.context.close()
+        page.close()
 
 
 @pytest.fixture

@@ -27,8 +27,23 @@ def test_a_failing_cell_shows_one_line_and_stops_the_run(
     assert following.execution_count is None
 
 
+def test_a_notebook_that_is_closed_falls_silent(server: JupyterServer, lab: Callable[..., NotebookPage]) -> None:
+    tone = "np.sin(np.arange(24_000 * 20) / 9)"
+    server.write_notebook(
+        "closed.ipynb", f"import numpy as np, nbaudio as nba\nnba.Player(nba.Clip({tone}, 24_000), playing=True)"
+    )
+    notebook = lab("closed.ipynb")
+    assert notebook.run_all(), notebook.errors()
+    notebook.until("sounds[0]?.position_s > 0.1")
+
+    notebook.page.evaluate("() => panel.dispose()")
+
+    notebook.until("!sounds[0].playing")
+    assert notebook.sounds()[0]["position_s"] < 15, "it was over anyway"
+
+
 def test_an_interrupt_keeps_what_came_and_the_kernel_goes_on(
-    server: JupyterServer, lab: Callable[..., NotebookPage]
+    server: JupyterServer, lab: Callable[..., NotebookPage], another_lab: Callable[..., NotebookPage]
 ) -> None:
     server.write_notebook(
         "story.ipynb",
@@ -59,7 +74,7 @@ def test_an_interrupt_keeps_what_came_and_the_kernel_goes_on(
     notebook.page.get_by_role("button", name="Play").click()
     notebook.until(f"sounds[0].position_s > {before_s} + 0.3")
     notebook.save()
-    notebook.close()
-    [player] = lab("story.ipynb").play_all()
+    notebook.leave()
+    [player] = another_lab("story.ipynb").play_all()
     assert player.faults() == []
     assert "broke off" in player.beside

@@ -15,15 +15,22 @@ from typing import Any
 
 import jupyterlab
 from ipywidgets import DOMWidget
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import BrowserContext, Locator, Page
 
 from nbaudio.widgets.modules import module_text, style_text
 from nbaudio.widgets.player import Player
 
-__all__ = ["PlayerOnPage", "WidgetPage"]
+__all__ = ["PlayerOnPage", "WidgetPage", "tab"]
 
 _SCRIPT = Path(__file__).with_name("widget_page.js")
 _THEMES = Path(jupyterlab.__file__).parent / "themes" / "@jupyterlab"
+
+
+def tab(window: BrowserContext, width: int, height: int) -> Page:
+    """A fresh page of that size, in CSS pixels."""
+    page = window.new_page()
+    page.set_viewport_size({"width": width, "height": height})
+    return page
 
 
 class WidgetPage:

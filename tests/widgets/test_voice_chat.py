@@ -603,7 +603,10 @@ class TestShowing:
         chat.append("Hello")
         page.until(page.knows)
         assert not renewed.wait(0.5)  # the keyboard would be taken away
+        page.widget.recorder.state = "recording"
         page.says(kind="focus", inside=False)
+        assert not renewed.wait(0.5)  # and the button that is held
+        page.widget.recorder.state = "done"
         assert renewed.wait(LIMIT_S)
         assert "Hello" in shown[-1]["text/plain"]
 

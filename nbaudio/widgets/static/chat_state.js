@@ -196,12 +196,19 @@ export class Chat extends EventTarget {
   #follow() {
     if (!this.#views) return; // what nobody sees makes no sound either
     const before = this.#known;
+    const early = this.#early;
+    this.#early = [];
     this.#known = new Map();
     /** @type {ChatTurn[]} */
     const shown = [];
+    /** Whole before this page was told that they come. @type {[ChatTurn, Entry][]} */
+    const quick = [];
     const put = (/** @type {Entry} */ entry, /** @type {Arrival | undefined} */ arrival = undefined) => {
       let turn = before.get(entry.key);
-      if (!turn) turn = new ChatTurn(entry, this.#line, arrival && { ...arrival, play: this.get("play") });
+      if (!turn && !arrival && early.some(([message, [sound]]) => message.answer === entry.key && sound?.byteLength)) {
+        turn = new ChatTurn(coming(entry), this.#line, { aloud: true, play: this.get("play"), source: "" });
+        quick.push([turn, entry]);
+      } else if (!turn) turn = new ChatTurn(entry, this.#line, arrival && { ...arrival, play: this.get("play") });
       else if (!arrival) turn.update(entry);
       before.delete(entry.key);
       this.#known.set(entry.key, turn);
@@ -219,9 +226,10 @@ export class Chat extends EventTarget {
     }
     this.turns = shown;
     for (const turn of before.values()) turn.close();
-    const early = this.#early;
-    this.#early = [];
-    if (this.busy) for (const [message, buffers] of early) this.#hear(message, buffers);
+    for (const [message, buffers] of early) {
+      if (this.busy || this.#known.has(message.answer)) this.#hear(message, buffers);
+    }
+    for (const [turn, entry] of quick) turn.update(entry);
     this.#changed();
   }
 
@@ -269,7 +277,7 @@ export class Chat extends EventTarget {
   }
 }
 
-/** @param {Arrival} arrival  @returns {Entry} */
+/** @param {{key: string}} answer  @returns {Entry} */
 function coming({ key }) {
   const nothing = { words: "", notes: [], time_s: 0, broken: false, duration_s: 0, sample_rate: 24_000, file_name: "" };
   return { key, role: "assistant", speaker: "Answer", ...nothing };

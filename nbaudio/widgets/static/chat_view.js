@@ -13,6 +13,7 @@ import { MICROPHONE, STOP } from "./recorder_icons.js";
 /** @typedef {import("./chat_turn.js").ChatTurn} ChatTurn */
 
 const OTHER = "another voice"; // no name of a voice has a space
+const LEAVING_MS = 100; // a press in a notebook moves the keyboard to the cell, and from there to what is pressed
 const NEAR_END_PX = 40;
 
 export class ChatView {
@@ -23,6 +24,9 @@ export class ChatView {
   #hold;
   #pressed = false; // by a pointer, which is followed by a click
   #inside = false;
+  #told_inside = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #leaving;
   #earlier_shown = 0;
   /** @type {import("./recording.js").Recording | undefined} that it listens to */
   #recording;
@@ -87,7 +91,8 @@ export class ChatView {
   /** Takes the view off the page. */
   close() {
     this.#closed.abort();
-    if (this.#inside) this.#chat.focus(false);
+    clearTimeout(this.#leaving);
+    this.#tellFocus(false);
     for (const view of this.#turns.values()) view.close();
     this.element.remove();
   }
@@ -311,8 +316,16 @@ export class ChatView {
 
   /** @param {boolean} inside */
   #focus(inside) {
-    if (inside === this.#inside) return;
     this.#inside = inside;
+    clearTimeout(this.#leaving);
+    if (inside) this.#tellFocus(true);
+    else this.#leaving = setTimeout(() => this.#tellFocus(false), LEAVING_MS);
+  }
+
+  /** @param {boolean} inside */
+  #tellFocus(inside) {
+    if (inside === this.#told_inside) return;
+    this.#told_inside = inside;
     this.#chat.focus(inside);
   }
 

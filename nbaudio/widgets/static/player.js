@@ -9,10 +9,12 @@
 // browser -> kernel   {kind: "need"}   this page lacks the sound: it was reloaded, or is new to it, or missed a piece
 //                     {kind: "stop"}   the person pressed stop while sound was coming
 //
-// The rest are traits. The sound belongs to the model: it goes on while views come and go.
+// The rest are traits. The sound belongs to the model: it goes on while views come and go, and stops a second after the
+// last one went: an output that is cleared makes no sound.
 
 import { make } from "./elements.js";
 import { showInPlace } from "./in_place.js";
+import { KeyboardPlace } from "./keyboard_place.js";
 import { PlayerView } from "./player_view.js";
 import { Sound } from "./sound.js";
 import * as turns from "./turns.js";
@@ -23,6 +25,7 @@ import { TwoWay } from "./two_way.js";
 
 const SHOWN = ["title", "state", "notes", "duration_s", "words", "phrases"];
 const PATIENCE_MS = 10_000; // a busy kernel is asked for the sound again only after this
+const VIEWLESS_MS = 1000; // a cell that is moved takes its view away and gives another at once
 
 /**
  * One model with its sound. Events: "change" (anything that is shown but the position), "position".
@@ -36,14 +39,19 @@ export class Player extends EventTarget {
   #asked_ms = -Infinity;
   #failure = "";
   #begun = false;
+  #wanted; // whether it was made to play; until it is shown, the trait follows the sound, which is silent
   #from_s = 0; // where it will begin: the place of a sound that is not here yet
   #queued = false;
+  /** @type {Set<PlayerView>} */
+  #views = new Set();
+  keyboard = new KeyboardPlace();
   #place = { begin: () => void this.play(), giveWay: () => {} }; // in the page's queue, until it is its turn
 
   /** @param {Model} model */
   constructor(model) {
     super();
     this.#model = model;
+    this.#wanted = Boolean(model.get("playing"));
     this.words = String(model.get("words"));
     /** @type {Phrase[]} */
     this.phrases = model.get("phrases");
@@ -111,15 +119,24 @@ export class Player extends EventTarget {
     return this.#model.get("state") === "broken" ? "The answer broke off: this is what came." : "";
   }
 
-  /** A view is shown: what is whole already begins, if it was to begin by itself and never did. */
-  begin() {
+  /** A view is shown: what is whole already begins, if it was to begin by itself and never did. @param {PlayerView} view */
+  enter(view) {
+    this.#views.add(view);
+    this.keyboard.restore(view.element);
     if (this.#begun || this.arriving || !this.sound.empty) return;
     this.#begun = true;
     const mode = this.#model.get("play");
     const played = Number(this.#model.get("position_s")) > 0; // in this page before it was reloaded, or in another
     if (played) this.#tell("playing", this.sound.playing);
-    else if (mode === "auto" || this.#model.get("playing")) void this.play();
+    else if (mode === "auto" || this.#wanted || this.#model.get("playing")) void this.play();
     else if (mode === "queue") this.#queue();
+  }
+
+  /** A view has gone. @param {PlayerView} view */
+  leave(view) {
+    this.#views.delete(view);
+    for (const other of this.#views) this.keyboard.restore(other.element);
+    setTimeout(() => this.#views.size === 0 && this.#rest(), VIEWLESS_MS);
   }
 
   /** Asks the kernel for the sound, if this page lacks it. */
@@ -181,6 +198,16 @@ export class Player extends EventTarget {
     this.#traits.close();
     turns.leave(this.#place);
     this.sound.release();
+  }
+
+  /** Nobody sees it, or could make it silent. */
+  #rest() {
+    if (this.#closed.signal.aborted) return;
+    this.keyboard.forget();
+    this.#queued = false;
+    turns.leave(this.#place);
+    this.sound.stop(); // what still comes does not begin by itself
+    this.#changed();
   }
 
   #queue() {
@@ -281,8 +308,11 @@ const players = new Map();
 function show(player, place) {
   const view = new PlayerView(player);
   place.append(view.element);
-  player.begin();
-  return () => view.close();
+  player.enter(view);
+  return () => {
+    view.close();
+    player.leave(view);
+  };
 }
 
 export default {

@@ -65,6 +65,7 @@ export class PlayerView {
     on(download, "click", () => void player.download());
     this.element.addEventListener("keydown", (event) => this.#onKey(event), { signal });
     for (const name of ["keypress", "keyup"]) this.element.addEventListener(name, keepInside, { signal });
+    player.keyboard.watch(this.element, signal);
     player.addEventListener("change", () => this.#show(), { signal });
     player.addEventListener("position", () => this.#showPosition(), { signal });
     this.#askWhenSeen(signal);
