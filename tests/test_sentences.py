@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbaudio.engine.sentences import LONGEST, SentenceFeed, pieces
+from nbaudio.sentences import LONGEST, SentenceFeed, pieces
 
 # Text that is likely to hit the rules: marks, abbreviations, digits, breaks, quotes and long runs.
 SCRAPS = [
