@@ -121,13 +121,14 @@ def __dir__() -> list[str]:
 def load_ipython_extension(shell: Any) -> None:
     """Bring the magics into a notebook: ``%load_ext nbaudio``."""
     from nbaudio.magics.cells import NbAudioMagics
-    from nbaudio.magics.transform import await_recordings, fill_empty_body, keep_question_marks
+    from nbaudio.magics.transform import await_recordings, fill_empty_body, keep_question_marks, show_lone_say
     from nbaudio.settings import NbAudio
 
     options = NbAudio.instance(parent=shell)
     if options not in shell.configurables:
         shell.configurables.append(options)  # so that %config NbAudio finds it
     for transforms, ours in (
+        (shell.input_transformers_cleanup, show_lone_say),
         (shell.input_transformers_cleanup, keep_question_marks),
         (shell.input_transformers_post, fill_empty_body),
         (shell.input_transformers_post, await_recordings),

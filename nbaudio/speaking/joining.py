@@ -50,12 +50,15 @@ class Joining:
         self._done = [False] * count
         self._turn = 0
         self._held = np.zeros(0, np.int16)  # the end of the sound so far, which may be the end of its passage
-        self._opening: Samples | None = np.zeros(0, np.int16)  # of the passage: what is quiet before its first sound
-        self._first_words: list[str] = []  # of the passage, until it is heard
+        # Of a later passage, until it is heard: what is quiet before its first sound, and its words. The first one has
+        # nothing to be joined to.
+        self._opening: Samples | None = None
+        self._first_words: list[str] = []
+        self._heard = False  # whether any sound has come that is not quiet
         self.pcm16 = bytearray()
-        self.words: list[str] = []
-        self.begins: list[int] = []
-        self.offsets: list[int] = []
+        self.words = [""] * min(count, 1)
+        self.begins = [0] * min(count, 1)
+        self.offsets = [0] * min(count, 1)
 
     def add(self, index: int, event: TextDelta | AudioDelta) -> None:
         """Take a piece of a passage."""
@@ -99,6 +102,9 @@ class Joining:
             if len(_loud(self._opening)):
                 self._begin()
             return
+        if not self._heard and len(loud := _loud(sound)):
+            self._heard = True
+            self.begins[0] = len(self.pcm16) // 2 + len(self._held) + int(loud[0])
         self._held = np.concatenate([self._held, sound])
         if self._count == 1:
             self._release(0)
@@ -113,15 +119,13 @@ class Joining:
             return
         loud = _loud(opening)
         quiet = int(loud[0]) if len(loud) else len(opening)
-        cut = 0
-        if self._turn:
-            opening = opening.copy()
-            cut = self._shorten(quiet)
-            if not quiet:
-                opening[:_FADE] = _faded(opening[:_FADE])
-            if not self._quiet_end():
-                self._held[-_FADE:] = _faded(self._held[-_FADE:][::-1])[::-1]
-            self._release(0)
+        opening = opening.copy()
+        cut = self._shorten(quiet)
+        if not quiet:
+            opening[:_FADE] = _faded(opening[:_FADE])
+        if not self._quiet_end():
+            self._held[-_FADE:] = _faded(self._held[-_FADE:][::-1])[::-1]
+        self._release(0)
         before = len(self.pcm16) // 2
         self.offsets.append(before - cut)
         self.begins.append(before - cut + quiet)
@@ -130,7 +134,6 @@ class Joining:
         self.words.append(words)
         if words:
             self._put(TextDelta(words))
-        self._opening = None
         self._take(AudioDelta(opening[quiet:].tobytes()))
 
     def _shorten(self, quiet: int) -> int:

@@ -27,6 +27,7 @@ FORMATS = ("pcm", "wav", "mp3", "opus", "flac", "aac")
 _MAGIC = (  # how files begin that may come in the place of what was asked for
     (b"RIFF", "wav"), (b"OggS", "opus"), (b"fLaC", "flac"), (b"ID3", "mp3"),
 )  # fmt: skip
+_LONGEST_MAGIC = 4
 _MIME = {
     "audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav",
     "audio/flac": "flac", "audio/x-flac": "flac", "audio/ogg": "opus", "audio/opus": "opus", "audio/aac": "aac",
@@ -140,6 +141,8 @@ class SpeechReader:
         self.usage = Usage()
         self.words: list[WordTime] = []
         self.ended = False
+        self._head = bytearray()  # the first bytes, until they show what they are
+        self._known = False
         self._sound = bytearray()
         self._wav: WavStream | None = None
         self._base64_rest = ""
@@ -177,7 +180,11 @@ class SpeechReader:
 
     def take(self, data: bytes) -> list[AudioDelta]:
         """Take in bytes of the sound; gives what of them can be played at once."""
-        if not (self._sound or self._wav):
+        if not self._known:
+            self._head += data
+            if len(self._head) < _LONGEST_MAGIC:
+                return []
+            data, self._known = bytes(self._head), True
             self._look_at(data)
         if self._wav is not None:
             data = self._out_of_wav(self._wav, data)
