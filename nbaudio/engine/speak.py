@@ -173,6 +173,26 @@ def _finished(wave: Floats, pause_s: float) -> Floats:
     return np.concatenate([wave, np.zeros(round(pause_s * SAMPLE_RATE), np.float32)])
 
 
+def _as_heard(words: list[SaidWord], samples: Floats) -> list[SaidWord]:
+    """The words without what is silent behind them: the model counts half of a pause to the sound before it.
+
+    And the first begins, and the last ends, with what is heard, whatever the model counts.
+    """
+    steps = len(samples) // _FADE
+    power = np.square(samples[: steps * _FADE]).reshape(steps, _FADE).mean(axis=1)
+    edges_s = np.flatnonzero(np.diff(power > (_LEVEL / 10) ** 2, prepend=False, append=False)) * (_FADE / SAMPLE_RATE)
+    begins_s, ends_s = edges_s[::2], edges_s[1::2]  # of what is louder than -40 dBFS
+    heard: list[SaidWord] = []
+    for place, word in enumerate(words if len(begins_s) else ()):
+        start_s = float(begins_s[0]) if not place else word.start_s
+        end_s = float(ends_s[-1]) if place == len(words) - 1 else word.end_s
+        before = int(np.searchsorted(begins_s, end_s)) - 1  # the last sound that begins before the word ends
+        if before >= 0 and ends_s[before] > start_s:
+            end_s = min(end_s, float(ends_s[before]))
+        heard.append(word._replace(start_s=min(start_s, end_s), end_s=end_s))
+    return heard
+
+
 class Speaker:
     """The offline voice. Loading takes a second and 170 MB; keep one, for all threads.
 
@@ -260,14 +280,15 @@ class Speaker:
         first, last, level = _heard(wave)
         if not level:
             return Said(piece, wave[:0])
+        samples = _finished(wave, _pause_s(plain(piece)) / rate)
         edges_s = (np.clip(edges, first, last) - first) / SAMPLE_RATE
         phonemes = np.arange(len(edges))
-        words = tuple(
+        words = [
             SaidWord(at + word.start, at + word.end, *np.interp([word.first, word.last], phonemes, edges_s).tolist())
             for word in reading.words
             if word.first < word.last
-        )
-        return Said(piece, _finished(wave, _pause_s(plain(piece)) / rate), words)
+        ]
+        return Said(piece, samples, tuple(_as_heard(words, samples)))
 
     def _waves(self, reading: Reading, voice: Voice, rate: float) -> tuple[Floats, npt.NDArray[np.float64]]:
         """All of a piece at no particular level, and the sample at which each of its phonemes begins."""

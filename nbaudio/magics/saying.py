@@ -51,7 +51,7 @@ def say(
         In one of its kinds. What had come of a speech that broke off is shown and named before.
     """
     speech: Speech | None = None
-    live, stopped = None, False
+    live, failed, stopped = None, False, False
     try:
         if not shows:
             speech = speak(text, **options)
@@ -71,12 +71,12 @@ def say(
                 # While it is being shown the stream hears of it only so: it ends the requests, and says what came.
                 events.throw(stop)
     except (RequestError, Interrupted) as error:
-        speech, stopped = error.partial, isinstance(error, Interrupted)
+        speech, failed, stopped = error.partial, True, isinstance(error, Interrupted)
         raise
     finally:
         if live is not None:
             live.finish(speech, stopped=stopped)
-        if speech is not None and speech.partial:
+        if speech is not None and failed:
             display(speech)  # what came of it, above the error
         if name and speech is not None:
             names[name] = speech

@@ -260,6 +260,7 @@ class Resampler:
     >>> resampler = Resampler(48_000, 24_000)
     >>> len(resampler.take(bytes(96_000)) + resampler.finish()) // 2
     24000
+    >>> del resampler  # one that is left at the end of the process makes soxr complain
     """
 
     def __init__(self, from_rate: int, to_rate: int) -> None:
