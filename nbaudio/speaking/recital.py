@@ -191,6 +191,10 @@ class Recital:
     def _speech(self, *, whole: bool) -> Speech:
         begun = self._passages[: len(self._joining.begins)]
         file = begun[0].file if whole and len(begun) == 1 else b""
+        usages = tuple(passage.usage for passage in begun if passage.pieces)
+        if whole:
+            for passage in begun:
+                passage.pieces.clear()  # an hour of sound need not be in memory twice
         said = "".join(self._joining.words)
         edges = [0]
         for words in self._joining.words:
@@ -207,7 +211,7 @@ class Recital:
             offline=self._backend.offline,
             partial=not whole,
             note=self._note(begun, whole=whole),
-            usages=tuple(passage.usage for passage in begun if passage.pieces),
+            usages=usages,
             words=self._words(begun, frames),
             marks=(*zip(edges[1:], self._joining.begins, strict=True), (edges[-1], frames)),
             time=time.time(),

@@ -93,9 +93,10 @@ def speak(
         budget=budget,
         backend=backend,
     )
-    *_, speech = _streamed(recital, Bar())
-    assert isinstance(speech, Speech)  # a stream that raises nothing ends with it
-    return speech
+    for event in _streamed(recital, Bar()):
+        last = event
+    assert isinstance(last, Speech)  # a stream that raises nothing ends with it
+    return last
 
 
 async def aspeak(text: str, **options: Any) -> Speech:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import re
 import threading
@@ -259,26 +260,35 @@ class TestAsItComes:
     def test_an_interrupt_keeps_what_came(self, server: OpenAIServer) -> None:
         server.gate = Gate(4)
         server.piece_bytes = 4800
-
-        def interrupt() -> None:
-            import _thread
-
-            assert server.gate is not None
-            server.gate.wait_until_held()
-            _thread.interrupt_main()
-
-        thread = threading.Thread(target=interrupt)
-        thread.start()
+        events = nba.Speech.stream(TEXT)
+        heard = [next(events) for _ in range(5)]  # the words, and four pieces
         with pytest.raises(errors.Interrupted, match="what had been spoken is kept") as stopped:
-            nba.speak(TEXT)
-        thread.join()
+            events.throw(KeyboardInterrupt())
         partial = stopped.value.partial
         assert isinstance(partial, nba.Speech)
         assert partial.partial
         assert same(partial, server.speech(TEXT)[: 4 * 2400])
+        assert partial == nba.Clip.from_pcm16(b"".join(e.pcm16 for e in heard if isinstance(e, nba.AudioDelta)))
         assert "broke off" in partial.notes[0]
         assert partial.captions[-1].end_s <= partial.duration_s
         assert nba.usage().total.unreported == 1
+        assert server.requests[0].broken_off.wait(5)
+
+    def test_an_interrupt_is_heard_while_nothing_comes(self, server: OpenAIServer) -> None:
+        server.fail_next("hang")
+
+        def interrupt() -> None:
+            server.wait_for_request()
+            _thread.interrupt_main()
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(errors.Interrupted, match="Stopped before anything was spoken") as stopped:
+            nba.speak(TEXT)
+        thread.join()
+        assert stopped.value.partial is None
+        assert server.requests[0].broken_off.wait(5)
+        assert nba.usage().total.answers == 0
 
     @pytest.mark.parametrize(("fault", "kind"), [("cut_stream", errors.ReplyCut), ("no_done", errors.ReplyCut)])
     def test_what_broke_off_is_kept(self, server: OpenAIServer, fault: str, kind: type[errors.RequestError]) -> None:
