@@ -34,7 +34,7 @@ def kernel_spec(version: str) -> str:
     name = f"ipykernel-{version}"
     spec = {
         "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "env": {"PYTHONPATH": str(packages)},
+        "env": {"PYTHONPATH": os.pathsep.join(filter(None, [str(packages), os.environ.get("PYTHONPATH", "")]))},
         "display_name": f"Python (ipykernel {version})",
         "language": "python",
         "interrupt_mode": "signal",

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-
 from traitlets.config import Config
 
 from nbaudio.magics.saying import _PageBar
