@@ -83,8 +83,10 @@ def _begin_page(names: dict[str, Any]) -> None:
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
+    from nbaudio.conversation import chats
     from nbaudio.settings import NbAudio
 
+    chats._chats.clear()  # a page is a notebook of its own, whose conversation is a new one
     folder = Path(tempfile.mkdtemp())
     shutil.copytree(Path(__file__).parent / "notebooks", folder / "notebooks")
     names["_before"] = (Path.cwd(), dict(os.environ), folder)

@@ -20,11 +20,9 @@ import base64
 import random
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from nbaudio.captions.alignment import Follower
 from nbaudio.captions.phrases import PhraseTimer
@@ -33,7 +31,6 @@ from nbaudio.engine import speak
 from nbaudio.engine.answer import Answerer, Piece, Tally
 from nbaudio.engine.asked import read_request
 from nbaudio.engine.parts import Engine
-from nbaudio.engine.voices import Voice
 from nbaudio.sound import codecs
 from nbaudio.turns import Reply
 from nbaudio.wire.answers import AnswerReader, TextDelta
@@ -90,59 +87,18 @@ TEXTS = (
 
 
 class Timed(speak.Speaker):
-    """The offline voice, which tells when each word of what it says begins."""
+    """The offline voice, which keeps in mind when each word of what it said began."""
 
     def __init__(self) -> None:
         super().__init__()
-        model = Path(self._hibari.model_path).read_bytes()
-        # The graph's own sum of durations becomes an output too: protobuf merges a message that comes twice.
-        model += _field(7, _field(12, _field(1, b"/CumSum_output_0")))
-        self._session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-        self._hibari.sess = self
-        self.words: list[tuple[str, list[float]]] = []
-        """Of each piece said: its text, and the seconds at which its words begin in its sound."""
+        self.words: list[tuple[str, dict[int, float]]] = []
+        """Of each piece said: its text, and by the character where a word of it begins the second at which it does."""
 
-    def run(self, _: None, inputs: dict[str, Any]) -> list[Any]:
-        """What the voice's model says; the end of each of its sounds, in steps of 25 ms, is kept."""
-        *self._outputs, ends = self._session.run(None, inputs)
-        self._begins = np.concatenate([[0], ends[:-1]]) * 2
-        return self._outputs
-
-    def _piece(self, piece: str, voice: Voice, speed: float) -> speak.Floats:
-        sound = super()._piece(piece, voice, speed)
-        phonemes = self._phonemes_of(piece)
-        assert len(phonemes) <= speak._MOST_PHONEMES
-        assert len(self._hibari.ids(phonemes)) == len(phonemes) + 2  # one id for each, and one at either end
-        outputs, begins = [output[0] for output in self._outputs], self._begins
-        rate = speed * voice.pace / voice.formants
-        if rate != 1.0:  # as in Speaker._wave
-            kept = speak._kept_frames(outputs[0], outputs[3], outputs[5], rate)
-            outputs = [output[..., kept] for output in outputs]
-            begins = np.searchsorted(kept, begins)
-        sounding = np.flatnonzero((outputs[3].max(axis=0) > speak._INAUDIBLE) | (outputs[5] > speak._VOICED))
-        places = [0] + [at + 1 for at, symbol in enumerate(phonemes) if symbol == " "]
-        frames = (begins[[place + 1 for place in places]] - sounding[0]) * speak._FRAME / voice.formants
-        self.words.append((piece, list((frames - self._cut) / RATE)))
-        return sound
-
-    def _wave(self, phonemes: str, voice: Voice, rate: float) -> speak.Floats:
-        wave = super()._wave(phonemes, voice, rate)
-        # What Speaker cuts from the beginning: as in its _finished.
-        count = len(wave) // speak._FRAME
-        power = np.square(wave[: count * speak._FRAME]).reshape(count, speak._FRAME).mean(axis=1)
-        level = np.sqrt(power[power > power.max() / 1000].mean())
-        heard = np.flatnonzero(power > (level * speak._SILENT / speak._LEVEL) ** 2)
-        self._cut = max(heard[0] - speak._MARGIN, 0) * speak._FRAME
-        return wave
-
-    def count(self, text: str) -> int:
-        """How many words a text is, as the voice reads it."""
-        return len(self._phonemes_of(text).split(" ")) if text.strip() else 0
-
-
-def _field(number: int, payload: bytes) -> bytes:
-    assert len(payload) < 128
-    return bytes([number << 3 | 2, len(payload)]) + payload
+    def speak(self, text: str, voice: str = "alloy", speed: float = 1.0) -> speak.Floats:
+        """As the voice does."""
+        [said] = self.say(text, voice, speed)
+        self.words.append((text, {word.start: word.start_s for word in said.words}))
+        return said.samples
 
 
 class Reciter(Engine):
@@ -188,7 +144,7 @@ def uneven(pieces: list[Piece], speaker: Timed, dice: random.Random) -> list[Pie
         sound += noise.normal(0, speak._LEVEL / 100, len(sound))
         made.append(Piece(piece.text, codecs.samples_to_pcm16(sound.astype(np.float32)[:, None])))
         words, begins = speaker.words[place]
-        speaker.words[place] = (words, [begin_s * longer for begin_s in begins])
+        speaker.words[place] = (words, {at: begin_s * longer for at, begin_s in begins.items()})
     return made
 
 
@@ -196,20 +152,17 @@ def uneven(pieces: list[Piece], speaker: Timed, dice: random.Random) -> list[Pie
 
 
 def truth(pieces: list[Piece], speaker: Timed, starts: list[int]) -> list[float | None]:
-    """When the words at these characters begin; None where the voice counts words in another way."""
+    """When the words at these characters begin; None where the voice does not say one."""
     found: list[float | None] = []
     for start in starts:
         characters = frames = 0
-        for piece, (spoken, begins) in zip(pieces, speaker.words, strict=True):  # noqa: B007
+        for piece, (_, begins) in zip(pieces, speaker.words, strict=True):  # noqa: B007
             if characters + len(piece.text) > start:
                 break
             characters, frames = characters + len(piece.text), frames + len(piece.pcm16) // 2
-        before, behind = piece.text[: start - characters], piece.text[start - characters :]
-        word = speaker.count(before)
-        if word and word + speaker.count(behind) != speaker.count(spoken):
-            found.append(None)
-        else:
-            found.append(frames / RATE + (begins[word] if word else 0.0))
+        white = len(piece.text) - len(piece.text.lstrip())
+        begin_s = begins.get(max(0, start - characters - white))
+        found.append(None if begin_s is None else frames / RATE + begin_s)
     return found
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from nbaudio.prices import Cost
     from nbaudio.settings import NbAudio
     from nbaudio.sound.clip import Clip
+    from nbaudio.speaking.saying import aspeak, speak
+    from nbaudio.speaking.speech import Speech
     from nbaudio.spending.accounts import usage
     from nbaudio.spending.budget import Budget
     from nbaudio.spending.estimate import RequestSize
@@ -50,6 +52,7 @@ __all__ = [
     "Recorder",
     "Reply",
     "RequestSize",
+    "Speech",
     "TextDelta",
     "ToolCall",
     "ToolCalled",
@@ -58,10 +61,12 @@ __all__ = [
     "Turn",
     "Usage",
     "VoiceChat",
+    "aspeak",
     "chat",
     "chats",
     "errors",
     "history",
+    "speak",
     "usage",
 ]
 
@@ -80,6 +85,7 @@ _HOMES = {
     "Recorder": "nbaudio.widgets.recorder",
     "Reply": "nbaudio.turns",
     "RequestSize": "nbaudio.spending.estimate",
+    "Speech": "nbaudio.speaking.speech",
     "TextDelta": "nbaudio.wire.answers",
     "ToolCall": "nbaudio.wire.tool_calls",
     "ToolCalled": "nbaudio.events",
@@ -88,8 +94,10 @@ _HOMES = {
     "Turn": "nbaudio.turns",
     "Usage": "nbaudio.wire.usage",
     "VoiceChat": "nbaudio.widgets.voice_chat",
+    "aspeak": "nbaudio.speaking.saying",
     "chat": "nbaudio.conversation.chats",
     "chats": "nbaudio.conversation.chats",
+    "speak": "nbaudio.speaking.saying",
     "usage": "nbaudio.spending.accounts",
 }
 
@@ -113,13 +121,14 @@ def __dir__() -> list[str]:
 def load_ipython_extension(shell: Any) -> None:
     """Bring the magics into a notebook: ``%load_ext nbaudio``."""
     from nbaudio.magics.cells import NbAudioMagics
-    from nbaudio.magics.transform import await_recordings, fill_empty_body, keep_question_marks
+    from nbaudio.magics.transform import await_recordings, fill_empty_body, keep_question_marks, show_lone_say
     from nbaudio.settings import NbAudio
 
     options = NbAudio.instance(parent=shell)
     if options not in shell.configurables:
         shell.configurables.append(options)  # so that %config NbAudio finds it
     for transforms, ours in (
+        (shell.input_transformers_cleanup, show_lone_say),
         (shell.input_transformers_cleanup, keep_question_marks),
         (shell.input_transformers_post, fill_empty_body),
         (shell.input_transformers_post, await_recordings),

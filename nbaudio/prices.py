@@ -25,7 +25,7 @@ from nbaudio.wire.usage import Usage
 __all__ = ["Cost", "Price", "Prices", "cost", "dollars", "price_of", "read_prices"]
 
 _MILLION = 1_000_000
-_RATES = ("text_in", "text_out", "audio_in", "audio_out", "cached_in")
+_RATES = ("text_in", "text_out", "audio_in", "audio_out", "cached_in", "characters")
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class Cost:
 class Price:
     """US dollars for a million tokens of one model; None where there is no such price.
 
+    `characters` is for a million characters (code points) of a text that is spoken; where it is there, it alone counts.
     `server` is a pattern for the names of servers (``"OpenAI"``, ``"*.azure.com"``); `date` and `source` say when and
     where the price was read.
     """
@@ -73,6 +74,7 @@ class Price:
     audio_in: Decimal | None = None
     audio_out: Decimal | None = None
     cached_in: Decimal | None = None
+    characters: Decimal | None = None
     server: str = "*"
     date: str = ""
     source: str = ""
@@ -82,6 +84,8 @@ class Price:
 
         Cached tokens of the input cost what other input does, where there is no price of their own.
         """
+        if self.characters is not None:
+            return Cost(usage.characters * self.characters / _MILLION) if usage.characters else None
         if not (usage.input_tokens or usage.output_tokens):
             return None  # the server has not said
         cached = usage.cached_tokens if self.cached_in is not None else 0

@@ -72,6 +72,8 @@ class NbAudio(SingletonConfigurable):
     transcription_model = Unicode("", help="The model that writes down what you say. By default the server's.").tag(
         config=True
     )
+    speech_model = Unicode("", help="The model that speaks a text of yours. By default the server's.").tag(config=True)
+    speed = Float(1.0, min=0.25, max=4.0, help="How fast a text of yours is spoken: 0.25 to 4.").tag(config=True)
     voice = Unicode("alloy", help="The voice that answers.").tag(config=True)
     instructions = Unicode("", help="What the model is told before the conversation.").tag(config=True)
     stream = Bool(True, help="Ask the server for the answer piece by piece, and show words as they come.").tag(

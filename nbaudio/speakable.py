@@ -13,14 +13,18 @@ def _sentence(heading: re.Match[str]) -> str:
     return words if words[-1] in ".!?:;," else words + "."
 
 
+_CODE = (re.compile(r"(?ms)^[ \t]*```[^\n]*\n.*?(?:^[ \t]*```|\Z)"), " Here is some code. ")
+_CELL_END = re.compile(r"(?<!\\)\|")
+_UNDER_A_HEAD = re.compile(r"[ \t:|-]+")  # what stands between the names and the rows of a table
+
 _RULES: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
-    (re.compile(r"(?ms)^[ \t]*```[^\n]*\n.*?(?:^[ \t]*```|\Z)"), " Here is some code. "),
     (re.compile(r"!\[([^\[\]\n]*)\]\([^()\n]*\)"), r"\1"),  # an image: what it shows
     (re.compile(r"\[([^\[\]\n]+)\]\((?:[^()\n]|\([^()\n]*\))*\)"), r"\1"),  # a link: its words
     (re.compile(r"<(https?://[^>\s]+)>"), r"\1"),
     (re.compile(r"https?://(?:www\.)?([^/\s)]+)[^\s)]*?(?=[.,;:!?]*(?:[\s)]|$))"), r"\1"),  # an address: the site
     (re.compile(r"(?m)^[ \t]{0,3}#{1,6}[ \t]+([^\n]+?)[ \t]*#*$"), _sentence),
     (re.compile(r"(?m)^[ \t]*(?:[-*_][ \t]*){3,}$"), ""),  # a line across the page
+    (re.compile(r"(?m)^[ \t]{0,3}={3,}[ \t]*$"), ""),  # a line under a heading
     (re.compile(r"(?m)^[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+"), ""),  # a list's bullets and numbers
     (re.compile(r"(?m)^[ \t]*>[ \t]?"), ""),
     (re.compile(r"(\*\*|__)(?=\S)([^\n]{1,500}?)(?<=\S)\1"), r"\2"),
@@ -31,7 +35,7 @@ _RULES: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
 
 
 def speakable(text: str) -> str:
-    """The words of a Markdown text as one would read them out.
+    r"""The words of a Markdown text as one would read them out.
 
     Examples
     --------
@@ -39,7 +43,47 @@ def speakable(text: str) -> str:
     'Yes, see the guide:'
     >>> speakable("2 * 3 is 6, and snake_case_names stay")
     '2 * 3 is 6, and snake_case_names stay'
+    >>> print(speakable("| Dog | Age |\n| --- | --- |\n| Rex | 3 |\n| Ida | 5 |"))
+    Here is a table.
+    Dog: Rex, Age: 3.
+    Dog: Ida, Age: 5.
     """
+    text = _without_tables(_CODE[0].sub(_CODE[1], text))
     for pattern, words in _RULES:
         text = pattern.sub(words, text)
     return re.sub(r"[ \t]{2,}", " ", text).strip()
+
+
+def _without_tables(text: str) -> str:
+    """The text with each row of a table as a sentence, in which every cell stands behind the name of its column."""
+    if "|" not in text:
+        return text
+    lines, made, at = text.split("\n"), [], 0
+    while at < len(lines):
+        names = _cells(lines[at])
+        if not (names and _is_under(lines[at + 1 : at + 2], len(names))):
+            made.append(lines[at])
+            at += 1
+            continue
+        made.append("Here is a table.")
+        at += 2
+        while at < len(lines) and (cells := _cells(lines[at])):
+            said = [f"{name}: {cell}" if name else cell for name, cell in zip(names, cells, strict=False) if cell]
+            if said:
+                made.append(", ".join(said) + ("" if said[-1][-1] in ".!?" else "."))
+            at += 1
+    return "\n".join(made)
+
+
+def _is_under(lines: list[str], columns: int) -> bool:
+    if not lines or "-" not in lines[0] or not _UNDER_A_HEAD.fullmatch(lines[0]):
+        return False
+    return len(_cells(lines[0]) or [""]) == columns
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of a line of a table; none where it is no such line."""
+    if "|" not in line:
+        return []
+    cells = [cell.strip().replace("\\|", "|") for cell in _CELL_END.split(line.strip())]
+    return cells[not cells[0] : len(cells) - (len(cells) > 1 and not cells[-1])]

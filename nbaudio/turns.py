@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from nbaudio.captions.phrases import Captions, PhraseTimer
+from nbaudio.display.once import ShownOnce
 from nbaudio.display.reply import ReplyView, reply_html, reply_markdown, reply_plain
 from nbaudio.errors import ClipError, NbaudioError
 from nbaudio.prices import Cost
@@ -120,7 +120,7 @@ class ToolResult(Turn):
 
 
 @dataclass(frozen=True)
-class Reply(Turn):
+class Reply(ShownOnce, Turn):
     """An answer: its words, its sound, and what is known of it.
 
     `partial` says that it broke off, by the network or by an interrupt; what came is here and plays.
@@ -209,18 +209,6 @@ class Reply(Turn):
         sound = f", {self.clip.duration_s:.1f} s" if self.clip else ""
         return f"Reply({words!r}{sound}{', partial' if self.partial else ''})"
 
-    def show_once_with(self, bundle: Mapping[str, Any] | None = None, *, live: str = "") -> None:
-        """Change what is shown the next time, and only then.
-
-        Parameters
-        ----------
-        bundle : mapping, optional
-            MIME types and what to show instead of its own.
-        live : str
-            The key of the player that it was heard with, which takes the place of the static one in a living page.
-        """
-        self.__dict__["_once"] = (dict(bundle or {}), live)  # no field: it is no part of what was said
-
     @property
     def cost(self) -> Cost | None:
         """What it cost, by the tokens that the server reported; None where that or the price is not known.
@@ -243,7 +231,7 @@ class Reply(Turn):
         from nbaudio.settings import settings
 
         clip = self.clip
-        instead, live = self.__dict__.pop("_once", ({}, ""))
+        instead, live = self._taken_once()
         view = ReplyView(
             words=self.text,
             sound=clip.embed(settings().embed_budget_kb * 1000) if clip else None,

@@ -21,23 +21,24 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS = (
     ("legible", "errors"),
-    ("captions", "wire", "interpolate", "speakable", "tools", "display"),
+    ("captions", "wire", "interpolate", "speakable", "sentences", "tools", "display"),
     ("settings", "prices", "sound"),
     ("engine",),
     ("backends",),
     (
-        *("turns", "records", "events", "outgoing", "exchange", "journal", "spending", "conversation", "history"),
-        *("doctor", "demo"),
+        *("turns", "records", "events", "outgoing", "exchange", "journal", "spending"),
+        *("speaking", "conversation", "history", "doctor", "demo"),
     ),
     ("widgets",),
     ("magics", "__init__", "__main__"),
-)
+)  # fmt: skip
 OUTSIDE = {
     "captions": {"numpy"},
     "sound": {"numpy", "soundfile", "soxr"},
     "tools": {"docstring_parser", "msgspec"},
     "records": {"msgspec"},
     "spending": {"platformdirs"},
+    "speaking": {"anyio", "numpy", "tqdm"},
     "journal": {"platformdirs"},
     "conversation": {"msgspec", "numpy", "pandas"},
     "settings": {"traitlets", "tomllib", "tomli"},  # tomllib is in the standard library from 3.11

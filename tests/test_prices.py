@@ -43,7 +43,7 @@ def test_every_price_has_a_date_and_a_source(row: dict[str, Any]) -> None:
     assert int(year) >= 2026
     assert 1 <= int(month) <= 12
     assert row["source"].startswith("https://")
-    assert {"text_in", "text_out", "audio_in", "audio_out"} <= set(row)
+    assert "characters" in row or {"text_in", "text_out", "audio_in", "audio_out"} <= set(row)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,15 @@ def test_cached_tokens_cost_less_only_where_there_is_a_price_for_them() -> None:
     assert row.of(usage) == Cost(Decimal("0.046"))
     half = Price("m", Decimal(10), Decimal(0), Decimal(100), Decimal(0), cached_in=Decimal(1))
     assert half.of(usage) == Cost(Decimal("0.0307"))  # 700 cached, then 300 of the sound
+
+
+def test_a_text_that_is_spoken_costs_by_its_characters_or_by_its_tokens() -> None:
+    assert cost(Usage(characters=1_000_000), "tts-1") == Cost(Decimal(15))
+    assert cost(Usage(characters=2_000), "tts-1-hd") == Cost(Decimal("0.06"))
+    assert cost(Usage(input_tokens=5, output_tokens=5), "tts-1") is None  # nobody has counted
+    spoken = Usage.of_speech({"input_tokens": 1_000_000, "output_tokens": 1_000_000})
+    assert cost(spoken, "gpt-4o-mini-tts-2025-12-15") == Cost(Decimal("12.6"))
+    assert cost(Usage(characters=1_000), "gpt-4o-mini-tts") is None
 
 
 class TestWhatIsNotKnown:

@@ -27,6 +27,7 @@ PUBLIC = [
     "Recorder",
     "Reply",
     "RequestSize",
+    "Speech",
     "TextDelta",
     "ToolCall",
     "ToolCalled",
@@ -35,10 +36,12 @@ PUBLIC = [
     "Turn",
     "Usage",
     "VoiceChat",
+    "aspeak",
     "chat",
     "chats",
     "errors",
     "history",
+    "speak",
     "usage",
 ]
 

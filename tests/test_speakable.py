@@ -70,3 +70,30 @@ def test_no_text_takes_long(text: str) -> None:
     speakable(text * (20_000 // len(text)))
 
     assert time.perf_counter() - begun < 3
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("| Dog | Age |\n|:--|--:|\n| *Rex* | 3 |", "Here is a table.\nDog: Rex, Age: 3."),
+        ("Dog | Age\n--- | ---\nRex | 3\nIda |", "Here is a table.\nDog: Rex, Age: 3.\nDog: Ida."),
+        ("|  | A |\n|---|---|\n| x | Yes! |", "Here is a table.\nx, A: Yes!"),
+        ("| a |\n| --- |\n\nafter | it", "Here is a table.\n\nafter | it"),
+        ("| a | b |\n| --- | --- |\n| x \\| y | `z` |", "Here is a table.\na: x | y, b: z."),
+        ("```\n| a |\n| - |\n```", "Here is some code."),
+        ("this | is\nno | table", "this | is\nno | table"),
+        ("a | b | c\n--- | ---\nd | e", "a | b | c\n--- | ---\nd | e"),
+        ("Heading\n=======\nText", "Heading\n\nText"),
+    ],
+)
+def test_a_table_is_read_row_by_row(written: str, said: str) -> None:
+    assert speakable(written) == said
+
+
+@pytest.mark.parametrize("text", ["|", "| - |\n", "|-", "-", "a|b\n-|-\n", "\\|"])
+def test_no_table_takes_long(text: str) -> None:
+    begun = time.perf_counter()
+
+    speakable("|\n" + text * (20_000 // len(text)) + "x")
+
+    assert time.perf_counter() - begun < 3

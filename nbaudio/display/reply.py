@@ -31,6 +31,8 @@ class ReplyView:
     live: str = ""
     calls: Sequence[str] = ()
     """The tools that it asks for, each with its arguments."""
+    title: str = "Answer"
+    """What its sound is called."""
 
     @property
     def notes(self) -> list[str]:
@@ -43,7 +45,7 @@ def reply_html(view: ReplyView) -> Html:
     """The answer as HTML that lives without trust, kernel or network."""
     parts: list[str] = []
     if view.sound and view.sound.source:
-        parts.append(audio_html(view.sound, title=f"Answer, {view.sound.duration_s:.1f} s"))
+        parts.append(audio_html(view.sound, title=f"{view.title}, {view.sound.duration_s:.1f} s"))
     if view.words or not view.calls:
         parts.append(_caption(view.words or _WORDLESS))
     parts.append(calls_html(view.calls))

@@ -17,9 +17,9 @@ from nbaudio.engine.asked import Asked, Heard, Refusal, Said
 from nbaudio.engine.hear import SAMPLE_RATE as HEARING_RATE
 from nbaudio.engine.language import other_language
 from nbaudio.engine.parts import Engine
-from nbaudio.engine.sentences import SentenceFeed
 from nbaudio.engine.speak import SAMPLE_RATE as SPEAKING_RATE
 from nbaudio.errors import ClipError
+from nbaudio.sentences import SentenceFeed
 from nbaudio.sound import codecs
 from nbaudio.speakable import speakable
 

@@ -1,14 +1,13 @@
-"""The engine's HTTP API: the protocol's chat completions with sound in and out, as an ASGI app."""
+"""The engine's HTTP API as an ASGI app: chat completions with sound in and out, speech, and transcriptions."""
 
 from __future__ import annotations
 
 import base64
 import json
 import secrets
-import threading
 import time
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import closing
+from contextlib import aclosing, closing
 from typing import Any
 
 from starlette.applications import Starlette
@@ -20,6 +19,8 @@ from starlette.routing import Route
 from nbaudio.engine.answer import Answerer, Piece, Tally
 from nbaudio.engine.asked import MODEL, Asked, Refusal, read_request
 from nbaudio.engine.parts import Engine
+from nbaudio.engine.speech import spoken
+from nbaudio.engine.stepping import stepwise
 from nbaudio.engine.transcriptions import transcribed
 from nbaudio.errors import NbaudioError
 from nbaudio.sound import codecs
@@ -52,6 +53,9 @@ def create_app(engine: Engine) -> Starlette:
             return StreamingResponse(_events(chunks), media_type="text/event-stream")
         return JSONResponse(await run_in_threadpool(_whole, answerer, asked, messages, tally))
 
+    async def speech(request: Request) -> Response:
+        return await spoken(engine, request)
+
     async def transcriptions(request: Request) -> Response:
         return await transcribed(answerer, request)
 
@@ -69,6 +73,7 @@ def create_app(engine: Engine) -> Starlette:
     return Starlette(
         routes=[
             Route("/v1/chat/completions", chat, methods=["POST"]),
+            Route("/v1/audio/speech", speech, methods=["POST"]),
             Route("/v1/audio/transcriptions", transcriptions, methods=["POST"]),
             Route("/v1/models", models, methods=["GET"]),
         ],
@@ -143,26 +148,13 @@ def _deltas(piece: Piece, aloud: bool) -> Iterator[dict[str, Any]]:
 
 async def _events(chunks: Generator[dict[str, Any], None, None]) -> AsyncIterator[bytes]:
     """Server-sent events; what breaks after the start is told inside the stream, as the protocol does."""
-    busy = threading.Lock()
-
-    def step() -> dict[str, Any] | None:
-        with busy:
-            return next(chunks, None)
-
-    def close() -> None:
-        with busy:
-            chunks.close()
-
     try:
-        while (chunk := await run_in_threadpool(step)) is not None:
-            yield _event(json.dumps(chunk, separators=(",", ":")))
+        async with aclosing(stepwise(chunks)) as steps:
+            async for chunk in steps:
+                yield _event(json.dumps(chunk, separators=(",", ":")))
         yield _event("[DONE]")
     except Exception as error:
         yield _event(json.dumps(Refusal(f"The offline engine failed: {error}", status=500).body()))
-    finally:
-        # A client that has gone cancels this while a step may still be running in its thread, and a generator that
-        # runs can't be closed: so it is closed after that step, by somebody who can wait for it.
-        threading.Thread(target=close, name="nbaudio-close", daemon=True).start()
 
 
 def _event(data: str) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 
 from nbaudio.engine.voices import VOICES
 
-__all__ = ["Asked", "Heard", "Refusal", "Said", "read_request"]
+__all__ = ["Asked", "Heard", "Refusal", "Said", "check_model", "check_voice", "read_request"]
 
 MODEL = "offline"
 FORMATS = ("wav", "mp3", "flac", "opus", "pcm16")
@@ -101,8 +101,8 @@ def read_request(body: Any) -> Asked:
     )
 
 
-def _refuse_what_is_not_done(body: Mapping[str, Any]) -> None:
-    model = body.get("model")
+def check_model(model: Any) -> None:
+    """Nothing, where it is the engine's; else `Refusal`."""
     if model != MODEL:
         raise Refusal(
             f"The model `{model}` does not exist: the offline engine has one model, `{MODEL}`. "
@@ -111,6 +111,20 @@ def _refuse_what_is_not_done(body: Mapping[str, Any]) -> None:
             param="model",
             code="model_not_found",
         )
+
+
+def check_voice(voice: Any, param: str) -> str:
+    """The voice, where the engine has it; else `Refusal`."""
+    if not voice:
+        raise Refusal(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
+    if not isinstance(voice, str) or voice not in VOICES:
+        known = ", ".join(f"'{name}'" for name in VOICES)
+        raise Refusal(f"Invalid value: {voice!r}. Supported values are: {known}.", param=param, code="invalid_value")
+    return voice
+
+
+def _refuse_what_is_not_done(body: Mapping[str, Any]) -> None:
+    check_model(body.get("model"))
     not_done = {
         "tools": "call tools: its model is too small to choose them",
         "functions": "call functions: its model is too small to choose them",
@@ -132,16 +146,8 @@ def _refuse_what_is_not_done(body: Mapping[str, Any]) -> None:
 
 
 def _voice_and_format(audio: Any, stream: bool) -> tuple[str, str]:
-    if not isinstance(audio, Mapping) or not audio.get("voice"):
-        raise Refusal(
-            "Missing required parameter: 'audio.voice'.", param="audio.voice", code="missing_required_parameter"
-        )
-    voice, audio_format = audio["voice"], audio.get("format")
-    if voice not in VOICES:
-        known = ", ".join(f"'{name}'" for name in VOICES)
-        raise Refusal(
-            f"Invalid value: {voice!r}. Supported values are: {known}.", param="audio.voice", code="invalid_value"
-        )
+    given = audio if isinstance(audio, Mapping) else {}
+    voice, audio_format = check_voice(given.get("voice"), "audio.voice"), given.get("format")
     if stream and audio_format != "pcm16":
         raise Refusal(
             f"Unsupported value: 'audio.format' does not support {audio_format!r} when stream=true. "

@@ -1,1 +1,1 @@
-"""``%%speak``, ``%%listen`` and ``%nbaudio``: parse, one call, return."""
+"""``%%speak``, ``%%listen``, ``%%say`` and ``%nbaudio``: parse, one call, return."""

@@ -10,10 +10,11 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from nbaudio.errors import CellError
 from nbaudio.interpolate import interpolate
 from nbaudio.magics.listening import LISTEN, Listen, listen_options, parse_listen
-from nbaudio.magics.options import COMMON, Parsed, parse, setting_options, usage_text
-from nbaudio.magics.transform import AWAITED
+from nbaudio.magics.options import COMMON, Option, Parsed, parse, setting_options, usage_text
+from nbaudio.magics.transform import AWAITED, SHOWN
 
 if TYPE_CHECKING:
+    from nbaudio.speaking.speech import Speech
     from nbaudio.turns import Reply
 
 __all__ = ["NbAudioMagics"]
@@ -27,10 +28,30 @@ _SPEAK = """%%speak sends the cell's text to the model; the answer is spoken, wi
 
 {name}, {name.attribute} and {name[key]} are replaced by values of the notebook."""
 
+_SAY = """%%say has the cell's text spoken as it stands, with no model that answers it.
+
+    %%say --voice coral
+    The **train** to [Graz](https://example.org) leaves at noon.
+
+    speech = %say The train leaves at noon.
+
+Markdown, code and tables become words worth saying. {name} is replaced by a value of the notebook."""
+
+
+def _say_options() -> list[Option]:
+    return [
+        *setting_options(("voice", "speed", "play", "stream")),
+        Option("model", "The model that speaks; by default NbAudio.speech_model, else the server's.", takes="NAME"),
+        Option("instructions", "The manner of speaking, for models that can be told.", takes="TEXT"),
+        Option("format", "What the server sends: pcm, which is heard as it comes, wav, mp3, opus, flac.", takes="NAME"),
+        Option("as_is", "Say the text as it is written, with its marks."),
+        *(option for option in COMMON if option.name in ("output", "raw", "help")),
+    ]
+
 
 @magics_class
 class NbAudioMagics(Magics):
-    """``%%speak``, ``%%listen`` and ``%nbaudio``."""
+    """``%%speak``, ``%%listen``, ``%%say`` and ``%nbaudio``."""
 
     @no_var_expand
     @line_cell_magic
@@ -70,6 +91,27 @@ class NbAudioMagics(Magics):
                 "Use %listen outside of it, or name a file: %listen question.wav",
             )
         return self._record(wanted, text, aloud=aloud, shows=shows)
+
+    @no_var_expand
+    @line_cell_magic
+    def say(self, line: str, cell: str | None = None) -> Speech | None:
+        """A text, spoken as it stands; ``%%say --help`` says more."""
+        options = _say_options()
+        parsed = parse(line.removeprefix(SHOWN), options)
+        if "help" in parsed.values:
+            _show(usage_text("%%say", _SAY, options))
+            return None
+        if cell is not None and parsed.rest:
+            raise CellError(f"%%say does not know what to do with {parsed.rest!r}.", "Write the text below that line.")
+        text = parsed.rest if cell is None else cell
+        if not text.strip():
+            where = "after %say" if cell is None else "below %%say"
+            raise CellError("The cell is empty: there is nothing to say.", f"Write a text {where}.")
+        from nbaudio.magics.saying import say
+
+        shows = cell is not None or line.startswith(SHOWN)
+        name, text, _, values = self._filled(parsed, text, "")
+        return say(self.shell, self._names, text, shows=shows, name=name, **values)
 
     @no_var_expand
     @line_magic

@@ -12,6 +12,7 @@ from IPython.display import DisplayHandle, clear_output, display
 
 from nbaudio.display.reply import words_html
 from nbaudio.sound.codecs import Mp3Writer, pcm16_to_samples
+from nbaudio.speaking.speech import Speech
 from nbaudio.turns import Reply
 from nbaudio.widgets.front_end import cell_of, deleted_cells, front_end, widget_view
 from nbaudio.wire.answers import STREAM_SAMPLE_RATE, AudioDelta, TextDelta
@@ -28,7 +29,7 @@ class LiveAnswer(Protocol):
         """Take one piece."""
         ...
 
-    def finish(self, reply: Reply | None, *, stopped: bool = False) -> bool:
+    def finish(self, reply: Reply | Speech | None, *, stopped: bool = False) -> bool:
         """The answer is over: make room for it; `stopped` says that the person wanted it to end.
 
         Returns
@@ -39,7 +40,7 @@ class LiveAnswer(Protocol):
         ...
 
 
-def live_answer(shell: Any, *, aloud: bool, play: str, source: str, exact: bool) -> LiveAnswer:
+def live_answer(shell: Any, *, aloud: bool, play: str, source: str, exact: bool, title: str = "Answer") -> LiveAnswer:
     """What fits whoever reads the cell's output.
 
     Parameters
@@ -52,6 +53,8 @@ def live_answer(shell: Any, *, aloud: bool, play: str, source: str, exact: bool)
         Where the answer comes from: the page remembers how late its pieces are.
     exact : bool
         Whether each sound follows its own words, as the offline engine's does.
+    title : str
+        What the player is called.
     """
     place = front_end(shell)
     if place == "terminal":
@@ -59,7 +62,7 @@ def live_answer(shell: Any, *, aloud: bool, play: str, source: str, exact: bool)
 
         return TerminalAnswer(play)
     if place == "live" and aloud:
-        return PlayerAnswer(shell, play, source, exact)
+        return PlayerAnswer(shell, play, source, exact, title)
     return WordsAnswer()
 
 
@@ -88,7 +91,7 @@ class WordsAnswer:
             self._shown = True  # before it is: an interrupt in between leaves words that are to be cleared
             show(bundle, raw=True)
 
-    def finish(self, reply: Reply | None, *, stopped: bool = False) -> bool:
+    def finish(self, reply: Reply | Speech | None, *, stopped: bool = False) -> bool:
         """Make room for the answer; the words stay until it is shown."""
         self._mp3.finish(reply)
         if self._shown:
@@ -99,13 +102,13 @@ class WordsAnswer:
 class PlayerAnswer:
     """A player, which sounds with the first piece, and which the finished answer keeps."""
 
-    def __init__(self, shell: Any, play: str, source: str, exact: bool) -> None:
+    def __init__(self, shell: Any, play: str, source: str, exact: bool, title: str) -> None:
         from nbaudio.captions.alignment import Follower
         from nbaudio.widgets.feed import Feed
         from nbaudio.widgets.player import Player
 
         _close_players_of_the_past(shell)
-        self._player = Player(play=play, title="Answer", state="arriving", source=source)
+        self._player = Player(play=play, title=title, state="arriving", source=source)
         _PLAYERS.setdefault(cell_of(shell), []).append(self._player)
         self._mp3 = _Mp3()
         # Shown before the first piece: the page makes itself ready while the model still thinks.
@@ -118,7 +121,7 @@ class PlayerAnswer:
         if isinstance(event, AudioDelta):
             self._mp3.add(event)
 
-    def finish(self, reply: Reply | None, *, stopped: bool = False) -> bool:
+    def finish(self, reply: Reply | Speech | None, *, stopped: bool = False) -> bool:
         """Hand the player over to the finished answer; without sound there is none."""
         if stopped:
             self._player.silence()
@@ -161,7 +164,7 @@ class _Mp3:
             threading.Thread(target=self._encode, args=(event.sample_rate, self._made), daemon=True).start()
         self._sound.put(event.pcm16)
 
-    def finish(self, reply: Reply | None) -> None:
+    def finish(self, reply: Reply | Speech | None) -> None:
         """Hand the MP3 to the reply, where it is the sound of all of it."""
         if self._made is None:
             return

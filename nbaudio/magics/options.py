@@ -59,11 +59,11 @@ class Parsed:
     rest: str = ""
 
 
-def setting_options() -> list[Option]:
+def setting_options(names: Sequence[str] = _SHAPING) -> list[Option]:
     """The options that shape a request, from the settings that they override for one cell."""
     traits = NbAudio.class_traits(config=True)
     made = []
-    for name in _SHAPING:
+    for name in names:
         trait = traits[name]
         takes = {Bool: "", Int: "N", Float: "X"}.get(type(trait), "NAME")
         if isinstance(trait, Enum):

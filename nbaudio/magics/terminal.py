@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from nbaudio.speaking.speech import Speech
 from nbaudio.turns import Reply
 from nbaudio.wire.answers import AudioDelta, TextDelta
 
@@ -46,7 +47,7 @@ class TerminalAnswer:
             sys.stdout.flush()
             self._printed = True
 
-    def finish(self, reply: Reply | None, *, stopped: bool = False) -> bool:
+    def finish(self, reply: Reply | Speech | None, *, stopped: bool = False) -> bool:
         """Play the sound, or say where it is."""
         if self._printed:
             sys.stdout.write("\n")
@@ -59,7 +60,7 @@ class TerminalAnswer:
             reply.show_once_with({"text/plain": f"[{'; '.join(facts)}]" if facts else ""})
         return False
 
-    def _sound(self, reply: Reply, stopped: bool) -> str:
+    def _sound(self, reply: Reply | Speech, stopped: bool) -> str:
         """Make the sound heard; gives what is to be said of it."""
         assert reply.clip is not None  # the caller has looked
         command = player_command() if self._play and not stopped else None

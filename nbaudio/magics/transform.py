@@ -8,6 +8,9 @@ asked ("%%listen is a cell magic, but the cell body is empty", `InteractiveShell
 printed instead of raised. A recording needs no words beside it, and an empty question deserves an error that stops
 Run All: so an empty body becomes an empty line.
 
+``%say Hello.`` alone in a cell is heard as it comes, as ``%%say`` is; one among other code gives its speech, and the
+magic can't see which of them it is. So the one that is alone is marked.
+
 ``%%listen`` without a recording waits for one, and only a cell that awaits can wait for a page (`widgets.waiting`): so
 its call is awaited, wherever Python lets one await.
 """
@@ -19,14 +22,19 @@ import re
 import sys
 from collections.abc import Iterator
 
-__all__ = ["AWAITED", "await_recordings", "fill_empty_body", "keep_question_marks"]
+__all__ = ["AWAITED", "SHOWN", "await_recordings", "fill_empty_body", "keep_question_marks", "show_lone_say"]
 
 AWAITED = "--awaited "
 """Put before the line of a magic whose result is awaited: the magic can't see it otherwise."""
 
-_QUESTION = re.compile(r"^(\s*(?:[^\W\d]\w*\s*=\s*)?)%(speak|listen)[ \t]+(.*\?)\s*$")
+SHOWN = "--shown "
+"""Put before the line of a ``%say`` that is all there is in its cell."""
 
-_EMPTY = re.compile(r"^(get_ipython\(\)\.run_cell_magic\('(?:listen|speak)', .*), ''\)\n?$", re.DOTALL)
+_QUESTION = re.compile(r"^(\s*(?:[^\W\d]\w*\s*=\s*)?)%(speak|listen|say)[ \t]+(.*\?)\s*$")
+
+_SAY = re.compile(r"%say[ \t]+(\S.*?)\s*$")
+
+_EMPTY = re.compile(r"^(get_ipython\(\)\.run_cell_magic\('(?:listen|speak|say)', .*), ''\)\n?$", re.DOTALL)
 
 _NO_AWAIT = (ast.FunctionDef, ast.Lambda, ast.ClassDef, ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp)
 
@@ -44,6 +52,21 @@ def keep_question_marks(lines: list[str]) -> list[str]:
         return f"{match[1]}get_ipython().run_line_magic({match[2]!r}, {match[3]!r})\n"
 
     return [_QUESTION.sub(call, line) for line in lines]
+
+
+def show_lone_say(lines: list[str]) -> list[str]:
+    r"""The cell's lines, with a ``%say`` that stands alone marked as one to be heard as it comes.
+
+    Examples
+    --------
+    >>> show_lone_say(["%say Hello.\n"])
+    ["get_ipython().run_line_magic('say', '--shown Hello.')\n"]
+    >>> show_lone_say(["x = 1\n", "%say Hello.\n"])
+    ['x = 1\n', '%say Hello.\n']
+    """
+    code = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    match = _SAY.match(code[0]) if len(code) == 1 else None
+    return [f"get_ipython().run_line_magic('say', {SHOWN + match[1]!r})\n"] if match else lines
 
 
 def fill_empty_body(lines: list[str]) -> list[str]:

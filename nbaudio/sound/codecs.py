@@ -258,6 +258,31 @@ def resample(samples: Samples, from_rate: int, to_rate: int) -> Samples:
     return heard if len(heard) else samples.mean(axis=0, keepdims=True, dtype=np.float32)
 
 
+class Resampler:
+    """Brings mono PCM16 to another rate (Hz) while it comes, with the setting of `resample`.
+
+    Examples
+    --------
+    >>> resampler = Resampler(48_000, 24_000)
+    >>> len(resampler.take(bytes(96_000)) + resampler.finish()) // 2
+    24000
+    >>> del resampler  # one that is left at the end of the process makes soxr complain
+    """
+
+    def __init__(self, from_rate: int, to_rate: int) -> None:
+        import soxr
+
+        self._stream = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="HQ")
+
+    def take(self, pcm16: bytes) -> bytes:
+        """What can be given of the sound so far, which lags behind by some milliseconds."""
+        return samples_to_pcm16(self._stream.resample_chunk(pcm16_to_samples(pcm16)[:, 0]))
+
+    def finish(self) -> bytes:
+        """What is left."""
+        return samples_to_pcm16(self._stream.resample_chunk(np.zeros(0, np.float32), last=True))
+
+
 def pcm16_to_samples(data: bytes, channels: int = 1) -> Samples:
     """Samples from headerless signed 16-bit little-endian PCM, as the protocol's ``pcm16``.
 

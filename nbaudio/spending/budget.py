@@ -15,6 +15,7 @@ from nbaudio.spending.estimate import Estimate, Toll
 __all__ = ["Budget", "Scope"]
 
 Scope: TypeAlias = Literal["conversation", "notebook", "day"]
+_LESS = "send less (chat.compact(), a shorter recording, --max-completion-tokens)"
 _SCOPES: dict[str, tuple[str, str]] = {
     "conversation": ("This conversation has", "begin a new conversation"),
     "notebook": ("This notebook has", "restart the kernel"),
@@ -83,7 +84,7 @@ class Budget:
         per: Any = chosen.budget_per  # one of the three: the setting lets nothing else in
         return cls(usd or None, tokens or None, minutes or None, per)
 
-    def check(self, spent: Callable[[], Toll], expected: Estimate, model: str) -> None:
+    def check(self, spent: Callable[[], Toll], expected: Estimate, model: str, *, less: str = _LESS) -> None:
         """Nothing, where a request still fits.
 
         Parameters
@@ -93,6 +94,8 @@ class Budget:
         expected : Estimate
             What the request and a usual answer are likely to take.
         model : str
+        less : str
+            How a request of this kind is made smaller.
 
         Raises
         ------
@@ -107,20 +110,22 @@ class Budget:
         before, more = spent(), expected.toll
         if self.usd is not None and expected.cost is not None:
             unknown = f", and {before.cost.unknown} answers of unknown price" if before.cost.unknown else ""
-            self._check(before.cost.usd, more.cost.usd, Decimal(str(self.usd)), dollars, unknown)
+            self._check(before.cost.usd, more.cost.usd, Decimal(str(self.usd)), dollars, less, unknown)
         if self.tokens is not None:
-            self._check(before.tokens, more.tokens, self.tokens, _tokens)
+            self._check(before.tokens, more.tokens, self.tokens, _tokens, less)
         if self.minutes is not None:
-            self._check(before.sound_s / 60, more.sound_s / 60, self.minutes, _minutes)
+            self._check(before.sound_s / 60, more.sound_s / 60, self.minutes, _minutes, less)
 
-    def _check(self, before: Any, more: Any, limit: Any, written: Callable[[Any], str], unknown: str = "") -> None:
+    def _check(
+        self, before: Any, more: Any, limit: Any, written: Callable[[Any], str], less: str, unknown: str = ""
+    ) -> None:
         if before + more <= limit:
             return
         who, way_out = _SCOPES[self.per]
         error = BudgetExceeded(
             f"{who} taken {written(before)}{unknown} of a budget of {written(limit)}, and this request with a usual "
             f"answer would take about {written(more)} more; nothing was sent.",
-            f"Allow more, send less (chat.compact(), a shorter recording, --max-completion-tokens), or {way_out}.",
+            f"Allow more, {less}, or {way_out}.",
         )
         error.spent, error.estimate, error.limit = float(before), float(more), float(limit)
         raise error

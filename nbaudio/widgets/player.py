@@ -30,6 +30,7 @@ from nbaudio.display.reply import words_html
 from nbaudio.errors import ClipError
 from nbaudio.settings import settings
 from nbaudio.sound.clip import Clip
+from nbaudio.speaking.speech import Speech
 from nbaudio.turns import Reply, Turn
 from nbaudio.widgets.front_end import widget_view
 from nbaudio.widgets.modules import module_text, style_text
@@ -47,8 +48,8 @@ class Player(anywidget.AnyWidget):
 
     Parameters
     ----------
-    sound : Clip, Turn or whatever `Clip` takes, optional
-        A reply brings its words and when each is said; other sounds are described by their length.
+    sound : Clip, Speech, Turn or whatever `Clip` takes, optional
+        A reply and a speech bring their words and when each is said; other sounds are described by their length.
     play : {"click", "queue", "auto"}
         When it begins: asked for; after what sounds on the page; at once, pausing what sounds.
     title : str, optional
@@ -101,7 +102,7 @@ class Player(anywidget.AnyWidget):
 
     def __init__(self, sound: Any = None, *, play: str = "click", title: str | None = None, **traits: Any) -> None:
         self._clip: Clip | None = None
-        self._turn: Turn | None = None
+        self._turn: Turn | Speech | None = None
         self._arrived = bytearray()
         self._lock = threading.Lock()  # pieces are sent from a thread, while the page may ask for all so far
         self.stopped = threading.Event()
@@ -130,12 +131,12 @@ class Player(anywidget.AnyWidget):
         """Pause it in the page, whatever the page said last: while a cell runs the kernel does not hear that."""
         self.send({"kind": "pause"})
 
-    def finish(self, reply: Reply, frames: int) -> None:
+    def finish(self, reply: Reply | Speech, frames: int) -> None:
         """All that will come of the answer has come: this is it.
 
         Parameters
         ----------
-        reply : Reply
+        reply : Reply or Speech
         frames : int
             How many frames of it have been sent.
         """
@@ -149,25 +150,29 @@ class Player(anywidget.AnyWidget):
     # -- showing -----------------------------------------------------------------------------------------
 
     def _hold(self, sound: Any) -> None:
-        if isinstance(sound, Turn):
+        if isinstance(sound, (Turn, Speech)):
             if sound.clip is None:
                 raise ClipError("This turn has no sound to play.", "Its words are in turn.text.")
-            self._show(sound, "broken" if isinstance(sound, Reply) and sound.partial else "whole")
+            self._show(sound, "broken" if isinstance(sound, (Reply, Speech)) and sound.partial else "whole")
         else:
             self._clip = sound if isinstance(sound, Clip) else Clip(sound)
             self.set_trait("title", "Clip")
             self._describe(self._clip, repr(self._clip), Captions())
 
-    def _show(self, turn: Turn, state: str) -> None:
+    def _show(self, turn: Turn | Speech, state: str) -> None:
         clip = turn.clip
         assert clip is not None  # both callers have looked
         self._clip, self._turn = clip, turn
         with self.hold_sync():
-            self.set_trait("title", "Answer" if turn.role == "assistant" else "Recording")
             self.set_trait("state", state)
-            if isinstance(turn, Reply):
+            if isinstance(turn, (Reply, Speech)):
                 self.set_trait("notes", turn.notes)
-            self._describe(clip, turn.text, turn.captions if isinstance(turn, Reply) else Captions())
+            if isinstance(turn, Speech):
+                self.set_trait("title", "Speech")
+                self._describe(clip, turn.said, turn.captions)
+            else:
+                self.set_trait("title", "Answer" if turn.role == "assistant" else "Recording")
+                self._describe(clip, turn.text, turn.captions if isinstance(turn, Reply) else Captions())
 
     def _describe(self, clip: Clip, words: str, captions: Captions) -> None:
         with self.hold_sync():
@@ -192,7 +197,7 @@ class Player(anywidget.AnyWidget):
         return {**self._static(), **widget_view(self.model_id)}, {}
 
     def _static(self) -> dict[str, Any]:
-        if isinstance(self._turn, Reply):
+        if isinstance(self._turn, (Reply, Speech)):
             self._turn.show_once_with(live=self.key)
             return self._turn._repr_mimebundle_()
         if self._clip is not None:

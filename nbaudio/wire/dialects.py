@@ -21,6 +21,10 @@ class Dialect:
     `hosts` are patterns of host names; `keeps_audio_ids` says whether an earlier answer may be sent back as
     ``audio: {id}``; `key_header` and `key_prefix` say how the key travels; `default_model` is the one for chat and
     `transcription_model` the one for speech to text; `source` is where this is written.
+
+    Of text to speech: `speech_model` is the model, empty where the server has no ``/audio/speech``; `speech_events`
+    says whether it streams it as events with the tokens used, `speech_instructions` whether it can be told the manner;
+    `longest_speech` is the most code points of one request, `longest_speech_tokens` the most tokens, 0 for any.
     """
 
     name: str
@@ -31,6 +35,11 @@ class Dialect:
     default_model: str
     transcription_model: str
     source: str
+    speech_model: str = "tts-1"
+    speech_events: bool = False
+    speech_instructions: bool = True
+    longest_speech: int = 4096
+    longest_speech_tokens: int = 0
 
 
 @cache

@@ -28,6 +28,8 @@ class Usage:
     cached_tokens: int = 0
     output_text_tokens: int = 0
     output_audio_tokens: int = 0
+    characters: int = 0
+    """Of a text that was spoken, in code points: nobody reports them, but some models are paid by them."""
 
     @classmethod
     def from_wire(cls, usage: Mapping[str, Any]) -> Usage:
@@ -42,6 +44,12 @@ class Usage:
             output_text_tokens=_count(out.get("text_tokens")),
             output_audio_tokens=_count(out.get("audio_tokens")),
         )
+
+    @classmethod
+    def of_speech(cls, usage: Mapping[str, Any]) -> Usage:
+        """From a ``usage`` object of a text that was spoken: words in, sound out."""
+        into, out = _count(usage.get("input_tokens")), _count(usage.get("output_tokens"))
+        return cls(into, out, input_text_tokens=into, output_audio_tokens=out)
 
     @classmethod
     def from_dict(cls, counts: Mapping[str, Any]) -> Usage:

@@ -168,3 +168,44 @@ def test_speed_out_of_range_is_refused(speaker: Speaker, speed: float) -> None:
 def test_unknown_voice_is_refused_and_the_known_ones_named(speaker: Speaker) -> None:
     with pytest.raises(ValueError, match=r"no voice 'heart'.*alloy.*verse"):
         speaker.speak("Hello.", "heart")
+
+
+# -- when each word sounds ----------------------------------------------------------------------------------
+
+
+def loud_from_s(sound: Floats, after_s: float) -> float:
+    """When it gets louder than -40 dBFS after a time."""
+    level = np.sqrt(np.square(sound[: len(sound) // 120 * 120]).reshape(-1, 120).mean(axis=1))
+    first = int(after_s * SAMPLE_RATE / 120)
+    return (first + int(np.flatnonzero(level[first:] > 0.01)[0])) * 120 / SAMPLE_RATE
+
+
+@pytest.mark.parametrize(("speed", "off_s"), [(0.5, 0.16), (1.0, 0.07), (2.0, 0.05)])
+@pytest.mark.parametrize("voice", ["marin", "onyx", "nova", "ballad"])
+def test_words_are_timed_as_they_sound(speaker: Speaker, voice: str, speed: float, off_s: float) -> None:
+    text = "Go. Ten, ninety, about, every. Wait! Please?"
+    frames = 0
+    for said in speaker.say(text, voice, speed):
+        first, *_, last = (said.words[0], None, said.words[-1])
+        assert loud_from_s(said.samples, 0) == pytest.approx(first.start_s, abs=off_s)
+        silent_s = silence_behind_s(said.samples)
+        assert len(said.samples) / SAMPLE_RATE - silent_s == pytest.approx(last.end_s, abs=2 * off_s)
+        frames += len(said.samples)
+    assert frames == len(speaker.speak(text, voice, speed))
+
+
+def test_words_have_their_places_in_the_whole_text(speaker: Speaker) -> None:
+    text = "  One two.\n\nThree 🙂 four, (five)!  "
+    words = [text[word.start : word.end] for said in speaker.say(text) for word in said.words]
+    assert words == ["One", "two.", "Three", "four,", "(five)!"]
+
+
+def test_times_go_forward_within_the_sound_of_any_text(speaker: Speaker) -> None:
+    text = (
+        "Dr. Who paid $3.5 million at 3:30 pm; e.g. [this](https://x.org) — and " + "x" * 500 + " 9999999999999999 end."
+    )
+    for said in speaker.say(text, "verse", 4.0):
+        edges = [edge for word in said.words for edge in (word.start_s, word.end_s)]
+        assert edges == sorted(edges)
+        assert edges[0] >= 0
+        assert edges[-1] <= len(said.samples) / SAMPLE_RATE

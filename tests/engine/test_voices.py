@@ -94,7 +94,7 @@ def change(bench: ModuleType) -> Callable[..., Any]:
         voice = dataclasses.replace(VOICES["marin"], **settings)
         texts = bench.SENTENCES[:4]
         words = len(" ".join(texts).split())
-        return bench.measure([speaker._piece(text, voice, 1.0) for text in texts], words)
+        return bench.measure([speaker._piece(text, 0, voice, 1.0).samples for text in texts], words)
 
     return measured_with
 

@@ -95,3 +95,14 @@ def test_tools_and_what_was_said_stand_above_the_answer_once(
         "[You said: Weather?\ufffd[31m]",
     ]
     assert "It is mild." in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")
+def test_a_text_is_printed_and_played(server: OpenAIServer, tmp_path: Path, programs: Path) -> None:
+    program(programs, "paplay", f'/bin/cp "$1" {tmp_path}/heard.wav')
+    printed = ipython(tmp_path, "%say **Is** it\x1b[31m good?", programs)
+
+    assert nba.Clip(tmp_path / "heard.wav") == nba.Clip(server.speech(server.requests[0].body["input"]), 24_000)
+    assert "Is it[31m good?" in printed
+    assert "[spoken, 1.2 s]" in printed
+    assert "\x1b[31m" not in printed

@@ -17,6 +17,7 @@ from .event_stream import EventStream
 from .faults import Scripted, error_fixture
 from .refusals import Refused
 from .replies import new_id
+from .speech import SpeechStream, check_speech
 from .transcriptions import read_form, transcription
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class App:
             await self._send_half(response, scope, send)
         await response(scope, receive, send)
 
-    def _response(self, recorded: Recorded, fault: str | Scripted | None) -> Response | EventStream:
+    def _response(self, recorded: Recorded, fault: str | Scripted | None) -> Response | EventStream | SpeechStream:
         if isinstance(fault, Scripted):
             return fault.response()
         if fault == "not_json":
@@ -84,6 +85,8 @@ class App:
         route = (recorded.method, recorded.path)
         if route == ("POST", "/v1/chat/completions"):
             return self._chat(recorded, fault)
+        if route == ("POST", "/v1/audio/speech") and self._server.has_speech:
+            return SpeechStream(self._server, check_speech(recorded.body), fault)
         if route == ("POST", "/v1/audio/transcriptions") and fault is None:
             return _json(transcription(self._server, recorded.form))
         if fault is not None:

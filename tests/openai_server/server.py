@@ -20,6 +20,7 @@ from .gate import Gate
 from .listening import WAIT_S, UvicornThread, cut
 from .replies import Reply, ToolCall
 from .sounds import tone_sweep
+from .speech import spoken_sound
 from .streams import StreamOrder
 
 if TYPE_CHECKING:
@@ -90,6 +91,10 @@ class OpenAIServer:
         request says of tools. Each answer takes the first.
     heard : str or callable
         What it writes down of a recording; a function gets the form, see `Recorded.form`.
+    has_speech : bool
+        Whether it has ``/audio/speech``.
+    silence_s : float
+        How long it is silent before and after each text that it speaks, in seconds.
     audio_ttl_s : float
         How long an answer can be referred to by its id, in seconds.
     clock : callable
@@ -119,6 +124,8 @@ class OpenAIServer:
         self.tool_call: ToolCall | list[ToolCall] | None = None
         self.script: list[str | list[ToolCall]] = []
         self.heard: str | Callable[[dict[str, Any]], str] = "Is it a good dog?"
+        self.has_speech = True
+        self.silence_s = 0.1
         self.audio_ttl_s = 3600.0
         self.clock: Callable[[], float] = time.time
         self.stream_order: StreamOrder = "transcript_first"
@@ -138,6 +145,10 @@ class OpenAIServer:
     def sound(self, words: str) -> NDArray[np.float32]:
         """The samples with which it says `words`: float32, (frames, 1), 24,000 Hz, before any encoding."""
         return tone_sweep(words, self.duration_s)
+
+    def speech(self, text: str) -> NDArray[np.float32]:
+        """The samples with which it speaks a text, as `sound`."""
+        return spoken_sound(text, self.duration_s, self.silence_s)
 
     def fail_next(self, fault: str | Scripted, times: int = 1, headers: Mapping[str, str] | None = None) -> None:
         """Have the next requests meet a fault.

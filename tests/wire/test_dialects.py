@@ -33,6 +33,22 @@ def test_a_name_wins_over_the_address() -> None:
     assert dialect_for("http://localhost:8000/v1", "openai").keeps_audio_ids
 
 
+@pytest.mark.parametrize(
+    ("name", "model", "events", "tokens"),
+    [
+        ("openai", "gpt-4o-mini-tts", True, 2000),
+        ("azure", "gpt-4o-mini-tts", False, 2000),
+        ("offline", "offline", True, 0),
+        ("compatible", "tts-1", False, 0),
+    ],
+)
+def test_how_a_server_speaks_a_text(name: str, model: str, events: bool, tokens: int) -> None:
+    dialect = dialect_for("", name)
+    assert (dialect.speech_model, dialect.speech_events) == (model, events)
+    assert (dialect.longest_speech, dialect.longest_speech_tokens) == (4096, tokens)
+    assert dialect.speech_instructions is (name != "offline")
+
+
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(SetupError, match=r"no dialect 'opanai'\. Known ones: openai, azure, offline, compatible"):
         dialect_for("http://localhost", "opanai")

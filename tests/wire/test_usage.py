@@ -55,6 +55,17 @@ def test_what_is_no_count(count: Any) -> None:
     assert Usage.from_wire({"prompt_tokens": count}) == Usage()
 
 
+@pytest.mark.parametrize("usage", [{}, {"input_tokens": None}, {"input_tokens": -1, "output_tokens": "5"}])
+def test_of_a_spoken_text_what_is_no_count_is_zero(usage: dict[str, Any]) -> None:
+    assert Usage.of_speech(usage) == Usage()
+
+
+def test_of_a_spoken_text_words_go_in_and_sound_comes_out() -> None:
+    usage = Usage.of_speech({"input_tokens": 14, "output_tokens": 101, "total_tokens": 115})
+    assert usage == Usage(14, 101, input_text_tokens=14, output_audio_tokens=101)
+    assert Usage.from_dict(Usage(characters=7).to_dict()) == Usage(characters=7)
+
+
 @given(USAGES, USAGES, USAGES)
 def test_usages_add_up(first: Usage, second: Usage, third: Usage) -> None:
     assert first + second == second + first

@@ -1,4 +1,4 @@
-"""Cuts text into pieces worth speaking, also while it is still being written.
+"""Cuts text into pieces worth speaking, also while it is still being written, and long texts into passages.
 
 A piece is what the voice says in one breath: a sentence, or a clause of a very long one. There is no input or
 output here: text goes in, pieces come out, and where the cuts fall depends on the text alone, never on how it was
@@ -12,8 +12,10 @@ chopped up on its way in.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-__all__ = ["LONGEST", "SentenceFeed", "pieces"]
+__all__ = ["LONGEST", "SentenceFeed", "passages", "pieces"]
 
 LONGEST = 300
 """Most characters in a piece. The voice's model takes time that grows with the square of a piece's length."""
@@ -182,3 +184,71 @@ def pieces(text: str) -> list[str]:
     feed = SentenceFeed(eager=False)
     blocks = (text[at : at + _BLOCK] for at in range(0, len(text), _BLOCK))
     return [piece for block in blocks for piece in feed.feed(block)] + feed.flush()
+
+
+def passages(text: str, fits: Callable[[str], bool]) -> list[tuple[str, str]]:
+    """Cut a text into as few passages as fit, at ends of sentences where that can be.
+
+    Parameters
+    ----------
+    text : str
+    fits : callable
+        Whether a passage is short enough; a part of one that fits has to fit.
+
+    Returns
+    -------
+    list of (str, str)
+        Of each passage the white space before it, and itself. Joined they are the text without white space at its ends.
+
+    Examples
+    --------
+    >>> passages("One. Two? Three!", lambda passage: len(passage) <= 10)
+    [('', 'One. Two?'), (' ', 'Three!')]
+    """
+    found: list[tuple[str, str]] = []
+    spans = list(_spans(text, fits))
+    first = done = 0
+    while first < len(spans):
+        start, last, good = spans[first].start, first, first
+        while last + 1 < len(spans) and fits(text[start : spans[last + 1].end]):
+            last += 1
+            good = last if spans[last].ends else good
+        # At the end of a sentence, unless that leaves half of the room, or there is no more text.
+        if last + 1 < len(spans) and spans[good].ends and 2 * (spans[good].end - start) > spans[last].end - start:
+            last = good
+        found.append((text[done:start] if found else "", text[start : spans[last].end]))
+        first, done = last + 1, spans[last].end
+    return found
+
+
+class _Span(NamedTuple):
+    start: int
+    end: int
+    ends: bool
+    """Whether a sentence ends with it."""
+
+
+def _spans(text: str, fits: Callable[[str], bool]) -> Iterator[_Span]:
+    """Where the pieces of a text lie that fit."""
+    at = 0
+    for piece in pieces(text):
+        start = text.index(piece, at)
+        at = start + len(piece)
+        behind = _VISIBLE.search(text, at)
+        white = text[at : behind.start() if behind else len(text)]
+        ends = "\n" in white or piece.rstrip("\"'”’»)]}*_」』）")[-1:] in tuple(".!?…。！？")
+        *halves, rest = _halved(piece, start, fits)
+        yield from (_Span(*half, False) for half in halves)
+        yield _Span(*rest, ends)
+
+
+def _halved(piece: str, start: int, fits: Callable[[str], bool]) -> list[tuple[int, int]]:
+    """Where the parts of a piece lie that fit, cut at spaces where there are any."""
+    if len(piece) < 2 or fits(piece):
+        return [(start, start + len(piece))]
+    middle = len(piece) // 2
+    spaces = [at for at in range(1, len(piece) - 1) if piece[at].isspace()]
+    cut = min(spaces, key=lambda at: abs(at - middle)) if spaces else middle
+    rest = piece[cut:].lstrip()
+    left = piece[:cut].rstrip()
+    return [*_halved(left, start, fits), *_halved(rest, start + len(piece) - len(rest), fits)]

@@ -1,12 +1,13 @@
 """The cutting of text into speakable pieces, whole and while it arrives."""
 
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbaudio.engine.sentences import LONGEST, SentenceFeed, pieces
+from nbaudio.sentences import LONGEST, SentenceFeed, passages, pieces
 
 # Text that is likely to hit the rules: marks, abbreviations, digits, breaks, quotes and long runs.
 SCRAPS = [
@@ -148,4 +149,46 @@ def test_a_book_takes_linear_time() -> None:
     start = time.process_time()
     assert len(pieces(sentence * 16_000)) == 16_000
     pieces("a" + " " * 300_000 + "b")
+    assert time.process_time() - start < 5
+
+
+# -- passages -----------------------------------------------------------------------------------------------
+
+
+def within(longest: int) -> Callable[[str], bool]:
+    return lambda text: len(text) <= longest
+
+
+def test_passages_end_with_sentences() -> None:
+    sentences = [f"This is number {n}, and it says little." for n in range(20)]
+    cut = passages(" ".join(sentences), within(130))
+    assert [passage for _, passage in cut] == [" ".join(sentences[at : at + 3]) for at in range(0, 18, 3)] + [
+        " ".join(sentences[18:])
+    ]
+
+
+def test_a_long_sentence_is_not_cut_in_two_where_it_can_be_avoided() -> None:
+    long = "Once " + "and the river went on through the quiet valley, " * 9 + "to the sea."
+    short = "It was late. " * 24
+    cut = [passage for _, passage in passages(f"{short}{long} It was late.", within(600))]
+    assert cut == [short.strip(), f"{long} It was late."]
+
+
+def test_paragraphs_keep_the_space_between_them() -> None:
+    assert passages(" One.\n\nTwo.\tThree ", within(5)) == [("", "One."), ("\n\n", "Two."), ("\t", "Three")]
+
+
+@settings(deadline=None)
+@given(TEXTS, st.integers(1, 120))
+def test_passages_lose_nothing_and_fit(text: str, longest: int) -> None:
+    cut = passages(text, within(longest))
+    assert "".join(gap + passage for gap, passage in cut) == text.strip()
+    assert all(0 < len(passage) <= longest for _, passage in cut)
+    assert all(gap == "" or gap.isspace() for gap, _ in cut)
+
+
+def test_a_book_is_cut_in_linear_time() -> None:
+    start = time.process_time()
+    cut = passages("The quick brown fox jumps over the lazy dog, and nobody minds. " * 8_000, within(4096))
+    assert len(cut) == 124
     assert time.process_time() - start < 5

@@ -1,0 +1,1 @@
+"""A text that is spoken as it stands: by a speech endpoint, or word for word by a chat model."""
