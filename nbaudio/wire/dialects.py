@@ -21,6 +21,12 @@ class Dialect:
     `hosts` are patterns of host names; `keeps_audio_ids` says whether an earlier answer may be sent back as
     ``audio: {id}``; `key_header` and `key_prefix` say how the key travels; `default_model` is the one for chat and
     `transcription_model` the one for speech to text; `source` is where this is written.
+
+    Of speech to text: `word_times_model`, `diarizing_model` and `translating_model` are those that can what
+    `transcription_model` can't, where there are such; an upload has at most `transcription_max_bytes`, with its whole
+    form, and `transcription_max_s` seconds of sound; a recording that is longer goes in pieces of about
+    `transcription_piece_s` seconds, as `transcription_upload` (``"mp3"`` or ``"flac"``), `transcriptions_at_once` at a
+    time.
     """
 
     name: str
@@ -31,6 +37,14 @@ class Dialect:
     default_model: str
     transcription_model: str
     source: str
+    word_times_model: str = ""
+    diarizing_model: str = ""
+    translating_model: str = ""
+    transcription_max_bytes: int = 26_214_400
+    transcription_max_s: float = 1800.0
+    transcription_piece_s: float = 600.0
+    transcription_upload: str = "mp3"
+    transcriptions_at_once: int = 4
 
 
 @cache
