@@ -20,7 +20,7 @@ from starlette.routing import Route
 from nbaudio.engine.answer import Answerer, Piece, Tally
 from nbaudio.engine.asked import MODEL, Asked, Refusal, read_request
 from nbaudio.engine.parts import Engine
-from nbaudio.engine.transcriptions import transcribed
+from nbaudio.engine.transcriptions import transcribed, translated
 from nbaudio.errors import NbaudioError
 from nbaudio.sound import codecs
 
@@ -70,6 +70,7 @@ def create_app(engine: Engine) -> Starlette:
         routes=[
             Route("/v1/chat/completions", chat, methods=["POST"]),
             Route("/v1/audio/transcriptions", transcriptions, methods=["POST"]),
+            Route("/v1/audio/translations", translated, methods=["POST"]),
             Route("/v1/models", models, methods=["GET"]),
         ],
         exception_handlers={Refusal: refused, NbaudioError: broken},

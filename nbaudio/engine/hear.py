@@ -42,7 +42,8 @@ _ROOMS_S = (5.0, 11.0)  # silence behind the speech, at the first look and at th
 _FRAMES_A_SECOND = 100  # of Whisper's spectrum
 _MOST_TOKENS = 224  # Whisper's own limit for a window
 _TOKENS_A_SECOND = 12  # nobody speaks faster: what is longer is a sentence taken up again
-_MOST_PROMPT_TOKENS = 223  # Whisper's own limit: half of its context, without the mark before them
+_CONTEXT = 448  # tokens that its decoder holds
+_MOST_PROMPT_TOKENS = _CONTEXT // 2 - 1  # as openai/whisper: half of the context, with the mark before them
 _LOOK_AHEAD_S = 30.0  # of sound that is gathered before it is cut into stretches
 
 
@@ -142,6 +143,10 @@ class Listener:
             if passage is not None:
                 yield _moved(passage, start / SAMPLE_RATE)
 
+    def tokens_of(self, text: str) -> list[int]:
+        """A text as Whisper's tokens."""
+        return list(map(int, self._tokenizer.encode(text)))
+
     def token_text(self, token: int) -> str:
         """What a token of a passage stands for."""
         return str(self._tokenizer.decode([token]))
@@ -164,12 +169,21 @@ class Listener:
         if first and first[0].text[:1] == text[:1]:
             first = (replace(first[0], text=_capital(first[0].text)),)
         # the small model sometimes begins a sentence without its capital
-        return replace(heard, text=_capital(text), words=(*first, *heard.words[1:]), compression=_compression(text))
+        text = _capital(text)
+        tokens = tuple(self.tokens_of(f" {text}")) if text != heard.text else heard.tokens
+        return replace(
+            heard,
+            text=text,
+            words=(*first, *heard.words[1:]),
+            tokens=tokens if len(tokens) == len(heard.tokens) else heard.tokens,
+            compression=_compression(text),
+        )
 
     def _look(self, speech: NDArray[np.float32], room_s: float, how: _How) -> Passage | None:
         duration_s = speech.size / SAMPLE_RATE
         frames = int(max(_SHORTEST_WINDOW_S, duration_s + room_s) * _FRAMES_A_SECOND)
-        most_tokens = min(_MOST_TOKENS, 16 + int(duration_s * _TOKENS_A_SECOND))
+        prompt = [*how.prompt, *self._prompt]
+        most_tokens = min(_MOST_TOKENS, 16 + int(duration_s * _TOKENS_A_SECOND), _CONTEXT - len(prompt))
         spectrum = self._whisper.feature_extractor(speech)[:, :frames]
         # Silence in the spectrum is its lowest value, as in the 30 s that Whisper was trained on.
         quiet = np.full((spectrum.shape[0], frames - spectrum.shape[1]), spectrum.min(), spectrum.dtype)
@@ -177,9 +191,10 @@ class Listener:
         chance = {"sampling_topk": 0, "sampling_temperature": how.temperature} if how.temperature else {}
         result: Any = self._whisper.model.generate(
             seen,
-            [[*how.prompt, *self._prompt]],
+            [prompt],
             beam_size=1,
-            max_length=2 * most_tokens,  # CTranslate2 gives half of it to the answer, half to the prompt (whisper.cc)
+            # CTranslate2 gives half of it to the answer, or what the prompt leaves, if that is less (whisper.cc).
+            max_length=max(2 * most_tokens, len(prompt) + most_tokens),
             return_scores=True,
             return_no_speech_prob=True,
             **chance,

@@ -41,7 +41,7 @@ class Heard:
         """Show the words, if they have come; the first time they are asked for, when the answer has begun."""
         # Not before: the question's own upload goes first, and of one that fails nobody needs the words.
         if self._future is None:
-            self._future = start(self._clips, name=self._talk.name)
+            self._future = start(self._clips, account=self._talk.account, name=self._talk.name)
         elif self._words is None and self._future.done():
             self._take(self._future)
 

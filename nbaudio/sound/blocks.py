@@ -22,6 +22,7 @@ __all__ = ["BLOCK_S", "LISTENING_KBIT_S", "BlockReader", "BlockWriter"]
 BLOCK_S = 1.0
 """Seconds of sound in one block."""
 
+_HEAD_BYTES = 4096
 LISTENING_KBIT_S = 48.0
 """The bit rate of an MP3 for a machine to listen to: at 16,000 Hz it leaves what a speech model hears."""
 
@@ -63,7 +64,7 @@ class BlockReader:
         import soundfile
 
         try:
-            self._file = soundfile.SoundFile(source)
+            self._file = soundfile.SoundFile(_mended(source))
         except (soundfile.LibsndfileError, ValueError) as error:
             raise ClipError("This is no sound file that can be read.", codecs.CAN_READ) from error
         # Where the length is unknown, seeking to where it is anyway, which soundfile does after each read, is an error.
@@ -126,6 +127,19 @@ class BlockReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _mended(source: Any) -> Any:
+    """An open file as it is, or, for a WAV that says that it holds nothing, with its sizes put right."""
+    # libsndfile reads a WAV of unknown length to its end, but takes a length of 0 for the truth.
+    if not hasattr(source, "read"):
+        return source
+    head = source.read(_HEAD_BYTES)
+    source.seek(0)
+    at = head.find(b"data")
+    if head[:4] != b"RIFF" or at < 0 or head[at + 4 : at + 8] != bytes(4):
+        return source
+    return io.BytesIO(codecs.repair_wav(source.read()))
 
 
 class BlockWriter:

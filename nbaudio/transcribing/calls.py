@@ -138,28 +138,28 @@ def atranscribe(
     return _astreamed(sound, options) if stream else _awaited(sound, options)
 
 
-def start(sounds: Sequence[Any], *, name: str = NAME) -> Future[str]:
+def start(sounds: Sequence[Any], *, account: Account | None = None, name: str = NAME) -> Future[str]:
     """Have the words of a recording in one or several parts written down, while something else goes on.
 
     Parameters
     ----------
     sounds : sequence
         As `transcribe` takes each.
-    name : str
-        What the conversation that they belong to is called, for the books.
+    account : Account, optional
+        Of the conversation that they belong to, and `name` what it is called.
 
     Raises
     ------
     NbaudioError
         By the future's ``result()``, in one of its kinds.
     """
-    return loop.start(words, works_for(sounds, name=name))
+    return loop.start(words, works_for(sounds, account=account, name=name))
 
 
 def works_for(
     sounds: Sequence[Any], *, backend: Backend | None = None, account: Account | None = None, name: str = NAME
 ) -> list[Work]:
-    """What is to be done for `words`; parameters as in `start`, and `account` is that of the conversation.
+    """What is to be done for `words`; parameters as in `start`.
 
     Raises
     ------
