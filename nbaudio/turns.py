@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from nbaudio.captions.phrases import Captions, PhraseTimer
 from nbaudio.display.reply import ReplyView, reply_html, reply_markdown, reply_plain
@@ -17,6 +17,10 @@ from nbaudio.sound.clip import Clip
 from nbaudio.wire.answers import Answer
 from nbaudio.wire.tool_calls import ToolCall
 from nbaudio.wire.usage import Usage
+
+if TYPE_CHECKING:
+    from nbaudio.comparing import Comparison
+    from nbaudio.settings import Backend
 
 __all__ = ["Reply", "Role", "ToolResult", "Turn"]
 
@@ -198,6 +202,35 @@ class Reply(Turn):
         # Of an answer that was cut the words may have run ahead of the sound.
         cut = self.partial or (self.finish_reason in ("length", "content_filter") and not self.offline)
         return self._captions(self.text, self.marks, exact=self.offline and bool(self.marks), cut=cut)
+
+    def check(self, backend: Backend | None = None) -> Comparison:
+        """Listen to its sound, and compare what is heard with its words.
+
+        Parameters
+        ----------
+        backend : Backend, optional
+            Who listens; by default the offline engine, whatever backend the answer is from.
+
+        Returns
+        -------
+        Comparison
+            The word error rate, and the words that differ. The offline ears mishear about one word in twenty-five
+            themselves.
+
+        Raises
+        ------
+        ClipError
+            If it has no sound.
+        RequestError
+            In one of its kinds.
+        """
+        from nbaudio.backends import loop
+        from nbaudio.backends.transcribing import begin, offline_ears
+        from nbaudio.comparing import compared
+
+        if not self.clips:
+            raise ClipError("This answer has no sound to listen to.", "Its words are in .text.")
+        return compared(self.text, loop.wait(begin(self.clips, backend or offline_ears())))
 
     def __repr__(self) -> str:
         words = self.text if len(self.text) <= 60 else self.text[:57] + "..."

@@ -22,7 +22,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LEVELS = (
     ("legible", "errors"),
     ("captions", "wire", "interpolate", "speakable", "tools", "display"),
-    ("settings", "prices", "sound"),
+    ("settings", "prices", "sound", "comparing"),
     ("engine",),
     ("backends",),
     (
@@ -41,6 +41,7 @@ OUTSIDE = {
     "journal": {"platformdirs"},
     "transcribing": {"anyio", "msgspec", "numpy", "platformdirs", "tqdm"},
     "conversation": {"msgspec", "numpy", "pandas"},
+    "comparing": {"jiwer"},
     "settings": {"traitlets", "tomllib", "tomli"},  # tomllib is in the standard library from 3.11
     "engine": {
         "numpy", "soxr", "onnxruntime", "faster_whisper", "hibari", "xllamacpp", "starlette", "anyio", "tqdm",
@@ -55,7 +56,7 @@ PLACE = {room: (level, place) for level, rooms in enumerate(LEVELS) for place, r
 HEAVY = {
     "IPython", "ipywidgets", "anywidget", "httpx", "anyio", "numpy", "soundfile", "soxr", "traitlets", "tqdm",
     "faster_whisper", "ctranslate2", "onnxruntime", "hibari", "xllamacpp", "starlette", "py3langid", "platformdirs",
-    "nbclient", "nbconvert", "nbformat", "openai", "pandas",
+    "jiwer", "nbclient", "nbconvert", "nbformat", "openai", "pandas",
 }  # fmt: skip
 
 

@@ -9,12 +9,13 @@ from contextlib import aclosing
 from nbaudio import errors
 from nbaudio.backends import loop
 from nbaudio.backends.connection import AGAIN, DONE, Connection, connection_to
-from nbaudio.settings import Backend, NbAudio, settings
+from nbaudio.settings import OFFLINE_URL, Backend, NbAudio, offline_installed, settings
 from nbaudio.sound.clip import Clip
+from nbaudio.wire.dialects import dialect_for
 from nbaudio.wire.transcriptions import PATHS, TranscriptionOptions, file_part, form_fields
 from nbaudio.wire.transcripts import Event, TranscriptReader
 
-__all__ = ["begin", "ready", "send"]
+__all__ = ["begin", "offline_ears", "ready", "send"]
 
 
 async def send(
@@ -94,6 +95,20 @@ def begin(clips: Sequence[Clip], backend: Backend | None = None) -> Future[str]:
     return loop.start(_words, tuple(clips), ready(backend or chosen.resolve()), chosen)
 
 
+def offline_ears() -> Backend:
+    """The offline engine, whatever the settings say.
+
+    Raises
+    ------
+    NoBackend
+        If it is not installed.
+    """
+    if not offline_installed():
+        raise errors.NoBackend("The offline engine is not installed.", "pip install 'nbaudio[offline]'")
+    dialect = dialect_for(OFFLINE_URL, "offline")
+    return Backend("offline engine", OFFLINE_URL, dialect.default_model, dialect)
+
+
 def ready(backend: Backend) -> Backend:
     """The backend, with the offline engine's ears fetched where it needs them."""
     if backend.offline:
@@ -106,7 +121,9 @@ def ready(backend: Backend) -> Backend:
 
 
 async def _words(clips: Sequence[Clip], backend: Backend, chosen: NbAudio) -> str:
-    options = TranscriptionOptions(chosen.transcription_model or backend.dialect.transcription_model)
+    # The setting names a model of the server that the settings name, which the offline ears need not be.
+    named = "" if backend.offline else chosen.transcription_model
+    options = TranscriptionOptions(named or backend.dialect.transcription_model)
     connection = connection_to(backend, chosen)
     said = []
     for clip in clips:

@@ -14,6 +14,7 @@ from nbaudio.magics.options import COMMON, Parsed, parse, setting_options, usage
 from nbaudio.magics.transform import AWAITED
 
 if TYPE_CHECKING:
+    from nbaudio.transcribing.transcript import Transcript
     from nbaudio.turns import Reply
 
 __all__ = ["NbAudioMagics"]
@@ -30,7 +31,7 @@ _SPEAK = """%%speak sends the cell's text to the model; the answer is spoken, wi
 
 @magics_class
 class NbAudioMagics(Magics):
-    """``%%speak``, ``%%listen`` and ``%nbaudio``."""
+    """``%%speak``, ``%%listen``, ``%transcribe`` and ``%nbaudio``."""
 
     @no_var_expand
     @line_cell_magic
@@ -70,6 +71,21 @@ class NbAudioMagics(Magics):
                 "Use %listen outside of it, or name a file: %listen question.wav",
             )
         return self._record(wanted, text, aloud=aloud, shows=shows)
+
+    @no_var_expand
+    @line_cell_magic
+    def transcribe(self, line: str, cell: str | None = None) -> Transcript | None:
+        """A recording in, what is said in it out; ``%transcribe --help`` says more."""
+        from nbaudio.magics.transcribing import TRANSCRIBE, parse_transcribe, transcribe_options, write_down
+
+        asked = parse_transcribe(line)
+        if "help" in asked.parsed.values:
+            _show(usage_text("%transcribe", TRANSCRIBE, transcribe_options()))
+            return None
+        name, body, source, values = self._filled(asked.parsed, cell or "", asked.source)
+        if asked.again:
+            source = _last_recording()
+        return write_down(self.shell, self._names, source, body, values, name=name, cell=cell is not None)
 
     @no_var_expand
     @line_magic

@@ -26,7 +26,7 @@ AWAITED = "--awaited "
 
 _QUESTION = re.compile(r"^(\s*(?:[^\W\d]\w*\s*=\s*)?)%(speak|listen)[ \t]+(.*\?)\s*$")
 
-_EMPTY = re.compile(r"^(get_ipython\(\)\.run_cell_magic\('(?:listen|speak)', .*), ''\)\n?$", re.DOTALL)
+_EMPTY = re.compile(r"^(get_ipython\(\)\.run_cell_magic\('(?:listen|speak|transcribe)', .*), ''\)\n?$", re.DOTALL)
 
 _NO_AWAIT = (ast.FunctionDef, ast.Lambda, ast.ClassDef, ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp)
 

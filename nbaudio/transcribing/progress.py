@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ["Bar"]
 
 
-_LINE = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f} of {total:.1f} min{postfix} [{elapsed}<{remaining}]"
+_LINE = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f} of {total:.1f} min [{elapsed}<{remaining}]"
 
 
 class Bar:
@@ -29,25 +29,18 @@ class Bar:
         if shown:
             from tqdm import tqdm
 
-            self._drawn = tqdm(
-                desc="Writing down",
-                total=round(sound_s / 60, 1),
-                unit=" min",
-                bar_format=_LINE,
-                file=sys.stderr,
-            )
-            self._drawn.set_postfix_str(self._said, refresh=True)
+            self._drawn = tqdm(desc=self._said, total=sound_s / 60, bar_format=_LINE, file=sys.stderr)
 
     @property
     def _said(self) -> str:
-        return f"{self._done} of {self._pieces} pieces"
+        return f"Writing down, {self._done} of {self._pieces} pieces"
 
     def did(self, sound_s: float) -> None:
         """One more piece is done, of so many seconds."""
         self._done += 1
         if self._drawn is not None:
-            self._drawn.set_postfix_str(self._said, refresh=False)
-            self._drawn.update(min(sound_s / 60, self._drawn.total - self._drawn.n))
+            self._drawn.set_description_str(self._said, refresh=False)
+            self._drawn.update(sound_s / 60)
 
     def close(self) -> None:
         """Leave the bar as it stands."""

@@ -15,7 +15,7 @@ from nbaudio.captions import subtitles
 from nbaudio.captions.alignment import aligned_to
 from nbaudio.captions.known_times import captions_of_segments, captions_of_words
 from nbaudio.captions.pauses import Loudness
-from nbaudio.captions.phrases import Captions, PhraseTimer
+from nbaudio.captions.phrases import Captions, Phrase, PhraseTimer
 from nbaudio.display.transcript import TranscriptView, transcript_html, transcript_markdown, transcript_plain
 from nbaudio.errors import NbaudioError, SetupError
 from nbaudio.prices import Cost, price_of
@@ -86,9 +86,9 @@ class Transcript:
         From the times of the words, else of the segments; where there are neither, the words are laid over the pauses
         of the recording, see ``docs/captions.md``. Empty without words, and where there is no sound to look at.
         """
-        timed = [(word.text, word.start_s, word.end_s) for word in self.words if _is_timed(word)]
+        timed = [_times(word) for word in self.words if _is_timed(word)]
         if timed and not self.speakers:  # a phrase never goes on with another speaker's words
-            found = captions_of_words(self.text, timed)  # type: ignore[arg-type]  # `_is_timed` has looked
+            found = captions_of_words(self.text, timed)
             if found is not None:
                 return found
         if self.segments:
@@ -100,6 +100,12 @@ class Transcript:
             for block in reader.blocks():
                 loudness.add(block)
         return laid_over(self.text, loudness, reader.sample_rate, reader.position)
+
+    @property
+    def marks(self) -> Captions:
+        """What a player marks while it sounds: single words where their times are known, else phrases."""
+        timed = [Phrase(*_times(word)) for word in self.words if _is_timed(word)]
+        return Captions(timed) if timed else self.captions
 
     @property
     def vtt(self) -> str:
@@ -169,7 +175,8 @@ class Transcript:
         for one in fields(self):
             value = getattr(self, one.name)
             if one.name == "text" or (one.name != "clip" and value not in ((), "", None, False, 0.0, Usage())):
-                made[one.name] = msgspec.to_builtins(value)
+                plain = msgspec.to_builtins(value)
+                made[one.name] = list(plain) if isinstance(plain, tuple) else plain
         for name in ("words", "segments"):
             if name in made:
                 made[name] = [
@@ -224,7 +231,7 @@ class Transcript:
             "Cost": "" if cost is None or self.offline else str(cost),
         }
         return TranscriptView(
-            paragraphs=self._paragraphs(),
+            paragraphs=self.paragraphs,
             sound=sound,
             note=self.note,
             offline=self.offline,
@@ -232,7 +239,8 @@ class Transcript:
             live=live,
         )
 
-    def _paragraphs(self) -> list[tuple[str, str]]:
+    @property
+    def paragraphs(self) -> list[tuple[str, str]]:
         """Who says what, in order; one paragraph by nobody where speakers are not known."""
         if not self.speakers:
             return [("", self.text)] if self.text.strip() else []
@@ -286,3 +294,7 @@ def laid_over(text: str, loudness: Loudness, sample_rate: int, frames: int) -> C
 
 def _is_timed(word: Word) -> bool:
     return word.start_s is not None and word.end_s is not None
+
+
+def _times(word: Word) -> subtitles.Cue:
+    return word.text, word.start_s or 0.0, word.end_s or 0.0

@@ -126,7 +126,8 @@ def _model(
     backend: Backend, chosen: NbAudio, model: str | None, timestamps: str | None, *, diarize: bool, translate: bool
 ) -> tuple[str, str]:
     """The model to ask, and what is to be said of the choice: where the person names none, one that can do it."""
-    given = model or chosen.transcription_model
+    # The setting names a model of the server that the settings name, which the offline ears need not be.
+    given = model or ("" if backend.offline else chosen.transcription_model)
     if given:
         return given, ""
     dialect = backend.dialect

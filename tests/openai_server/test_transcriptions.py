@@ -9,7 +9,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import openai
 import pytest
@@ -134,7 +133,7 @@ class TestStreams:
 
     def test_a_stream_that_is_cut(self, client: openai.OpenAI, server: OpenAIServer) -> None:
         server.fail_next("cut_stream")
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises(Exception, match="peer closed connection"):  # of the HTTP client that it brings
             streamed(client, model="gpt-transcribe")
 
     @pytest.mark.parametrize("fault", ["error_in_stream", "no_done"])
