@@ -20,13 +20,14 @@ from nbaudio.settings import Backend, NbAudio
 from nbaudio.sound.clip import Clip
 from nbaudio.transcribing.books import Books
 from nbaudio.transcribing.cutting import Piece, cut
-from nbaudio.transcribing.joining import SpeakerNames, joined
+from nbaudio.transcribing.joining import SpeakerNames, joined, joined_text
 from nbaudio.transcribing.kept import Kept, job_name
 from nbaudio.transcribing.progress import Bar
 from nbaudio.transcribing.recording import Recording
 from nbaudio.transcribing.transcript import Transcript, laid_over
 from nbaudio.transcribing.uploads import Uploads, limits_of
 from nbaudio.transcribing.wanted import Wanted, sample_of
+from nbaudio.wire.answers import TextDelta
 from nbaudio.wire.transcripts import Event, Heard, Segment, TranscriptReader
 
 __all__ = ["Put", "Work"]
@@ -70,6 +71,7 @@ class Work:
         self._readers: dict[int, TranscriptReader] = {}
         self._waiting: dict[int, list[Event]] = {}  # of pieces behind the first that is not done
         self._front = 0
+        self._before = (0, "")  # the piece whose text was passed on last, and its last letter
         self._names = SpeakerNames([name for name, _ in wanted.options.speakers])
         self._limits = limits_of(recording, wanted, backend)
         self._kept = Kept("", chosen)
@@ -244,7 +246,7 @@ class Work:
         if isinstance(event, Segment):
             (event,) = joined([(piece, self._names.put_right(Heard(segments=(event,)), piece))]).segments
         if piece.number == self._front:
-            self._put(event)
+            self._give(piece.number, event)
         else:
             self._waiting.setdefault(piece.number, []).append(event)
 
@@ -253,7 +255,15 @@ class Work:
         while self._front in self._heard:
             self._front += 1
             for event in self._waiting.pop(self._front, []):
-                self._put(event)
+                self._give(self._front, event)
+
+    def _give(self, number: int, event: Event) -> None:
+        """Pass one event on; where the text of another piece begins, it is parted from what stands before it."""
+        if isinstance(event, TextDelta):
+            before, self._before = self._before, (number, event.text[-1:] or self._before[1])
+            if before[1] and before[0] != number:
+                event = TextDelta(joined_text(before[1], event.text)[1:])
+        self._put(event)
 
     def _transcript(self, *, partial: bool) -> Transcript:
         found = dict(self._heard)
