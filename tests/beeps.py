@@ -38,7 +38,7 @@ def spoken(duration_s: float, *, seed: int = 0, speakers: str = "A") -> tuple[Sa
         if chosen.random() < 0.2:
             who += 1
         word = chosen.randrange(len(WORDS))
-        beep = _beep(word)
+        beep = _tone(word)
         said.append(Said(WORDS[word], at / RATE, (at + len(beep)) / RATE, speakers[who % len(speakers)]))
         pause = np.zeros(int(chosen.choice([0.12, 0.2, 0.3, 0.9]) * RATE), np.float32)
         parts += [beep, pause]
@@ -64,8 +64,13 @@ def heard(data: bytes) -> list[Said]:
     return found
 
 
+def beep(word: str) -> Samples:
+    """A word of `WORDS` as it sounds."""
+    return _tone(WORDS.index(word))
+
+
 @cache
-def _beep(word: int) -> Samples:
+def _tone(word: int) -> Samples:
     time_s = np.arange(int(_BEEP_S * RATE)) / RATE
     edge = np.minimum(1, np.minimum(time_s, time_s[::-1]) / 0.01)
     wave = 0.4 * np.sin(2 * np.pi * (_LOWEST_HZ + _APART_HZ * word) * time_s) * edge
