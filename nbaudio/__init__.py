@@ -29,12 +29,16 @@ if TYPE_CHECKING:
     from nbaudio.spending.accounts import usage
     from nbaudio.spending.budget import Budget
     from nbaudio.spending.estimate import RequestSize
+    from nbaudio.transcribing.calls import Transcribed, atranscribe, transcribe
+    from nbaudio.transcribing.checking import assert_said
+    from nbaudio.transcribing.transcript import Transcript
     from nbaudio.turns import Reply, ToolResult, Turn
     from nbaudio.widgets.player import Player
     from nbaudio.widgets.recorder import Recorder
     from nbaudio.widgets.voice_chat import VoiceChat
     from nbaudio.wire.answers import AudioDelta, TextDelta
     from nbaudio.wire.tool_calls import ToolCall
+    from nbaudio.wire.transcripts import Segment, Word
     from nbaudio.wire.usage import Usage
 
 __version__ = "0.1.0"
@@ -52,21 +56,28 @@ __all__ = [
     "Recorder",
     "Reply",
     "RequestSize",
+    "Segment",
     "Speech",
     "TextDelta",
     "ToolCall",
     "ToolCalled",
     "ToolResult",
     "ToolReturned",
+    "Transcribed",
+    "Transcript",
     "Turn",
     "Usage",
     "VoiceChat",
+    "Word",
     "aspeak",
+    "assert_said",
+    "atranscribe",
     "chat",
     "chats",
     "errors",
     "history",
     "speak",
+    "transcribe",
     "usage",
 ]
 
@@ -85,19 +96,26 @@ _HOMES = {
     "Recorder": "nbaudio.widgets.recorder",
     "Reply": "nbaudio.turns",
     "RequestSize": "nbaudio.spending.estimate",
+    "Segment": "nbaudio.wire.transcripts",
     "Speech": "nbaudio.speaking.speech",
     "TextDelta": "nbaudio.wire.answers",
     "ToolCall": "nbaudio.wire.tool_calls",
     "ToolCalled": "nbaudio.events",
     "ToolResult": "nbaudio.turns",
     "ToolReturned": "nbaudio.events",
+    "Transcribed": "nbaudio.transcribing.calls",
+    "Transcript": "nbaudio.transcribing.transcript",
     "Turn": "nbaudio.turns",
     "Usage": "nbaudio.wire.usage",
     "VoiceChat": "nbaudio.widgets.voice_chat",
+    "Word": "nbaudio.wire.transcripts",
     "aspeak": "nbaudio.speaking.saying",
+    "assert_said": "nbaudio.transcribing.checking",
+    "atranscribe": "nbaudio.transcribing.calls",
     "chat": "nbaudio.conversation.chats",
     "chats": "nbaudio.conversation.chats",
     "speak": "nbaudio.speaking.saying",
+    "transcribe": "nbaudio.transcribing.calls",
     "usage": "nbaudio.spending.accounts",
 }
 

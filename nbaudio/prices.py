@@ -25,7 +25,7 @@ from nbaudio.wire.usage import Usage
 __all__ = ["Cost", "Price", "Prices", "cost", "dollars", "price_of", "read_prices"]
 
 _MILLION = 1_000_000
-_RATES = ("text_in", "text_out", "audio_in", "audio_out", "cached_in", "characters")
+_RATES = ("text_in", "text_out", "audio_in", "audio_out", "cached_in", "characters", "minute_in")
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ class Price:
     """US dollars for a million tokens of one model; None where there is no such price.
 
     `characters` is for a million characters (code points) of a text that is spoken; where it is there, it alone counts.
+    `minute_in` are dollars for a minute of sound that is written down.
+
     `server` is a pattern for the names of servers (``"OpenAI"``, ``"*.azure.com"``); `date` and `source` say when and
     where the price was read.
     """
@@ -75,6 +77,7 @@ class Price:
     audio_out: Decimal | None = None
     cached_in: Decimal | None = None
     characters: Decimal | None = None
+    minute_in: Decimal | None = None
     server: str = "*"
     date: str = ""
     source: str = ""
@@ -104,6 +107,12 @@ class Price:
             if unparted and audio_rate not in (None, text_rate):
                 return None  # words or sound, which cost a tenth or ten times as much
         return Cost(sum((tokens * rate for tokens, rate in bill if rate is not None), Decimal(0)) / _MILLION)
+
+    def of_hearing(self, usage: Usage, seconds: float) -> Cost | None:
+        """What writing down so many seconds of sound costs, by the minute, or by the tokens; None where unknown."""
+        if self.minute_in is None:
+            return self.of(usage)
+        return Cost(Decimal(str(round(seconds, 3))) * self.minute_in / 60)
 
 
 def _parted(total: int, text: int, audio: int, cached: int = 0) -> tuple[int, int, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from nbaudio.captions.phrases import Captions, PhraseTimer
 from nbaudio.display.once import ShownOnce
@@ -17,6 +17,10 @@ from nbaudio.sound.clip import Clip
 from nbaudio.wire.answers import Answer
 from nbaudio.wire.tool_calls import ToolCall
 from nbaudio.wire.usage import Usage
+
+if TYPE_CHECKING:
+    from nbaudio.comparing import Comparison
+    from nbaudio.settings import Backend
 
 __all__ = ["Reply", "Role", "ToolResult", "Turn"]
 
@@ -203,6 +207,35 @@ class Reply(ShownOnce, Turn):
     def answers(self) -> bool:
         """Whether it is an answer that came whole: it did not break off, and asks for no tool instead."""
         return not (self.partial or self.tool_calls)
+
+    def check(self, backend: Backend | None = None) -> Comparison:
+        """Listen to its sound, and compare what is heard with its words.
+
+        Parameters
+        ----------
+        backend : Backend, optional
+            Who listens; by default the offline engine, whatever backend the answer is from.
+
+        Returns
+        -------
+        Comparison
+            The word error rate, and the words that differ. The offline ears mishear about one word in twenty-five
+            themselves.
+
+        Raises
+        ------
+        ClipError
+            If it has no sound.
+        RequestError
+            In one of its kinds.
+        """
+        from nbaudio.backends import loop
+        from nbaudio.backends.transcribing import begin, offline_ears
+        from nbaudio.comparing import compared
+
+        if not self.clips:
+            raise ClipError("This answer has no sound to listen to.", "Its words are in .text.")
+        return compared(self.text, loop.wait(begin(self.clips, backend or offline_ears())))
 
     def __repr__(self) -> str:
         words = self.text if len(self.text) <= 60 else self.text[:57] + "..."

@@ -18,7 +18,6 @@ from openai_server.sdk_types import validated
 
 import nbaudio as nba
 from nbaudio import errors
-from nbaudio.wire.transcriptions import words_from
 
 QUESTION = Path(__file__).parents[1] / "notebooks" / "question.wav"
 
@@ -176,26 +175,6 @@ class TestErrors:
         with pytest.raises(errors.Interrupted, match="what had been written down is kept"):
             chat.transcribe()
         assert server.wait_for_request(asked + 1).broken_off.wait(10)
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type", "words"),
-    [
-        (b'{"text": "Hi.", "usage": {}}', "application/json; charset=utf-8", "Hi."),
-        (b"Hi.\n", "text/plain; charset=utf-8", "Hi."),
-        (b'{"text": "Hi."}', "text/plain", "Hi."),
-        (b'{"text": "half \\ud83d"}', "application/json", "half \ufffd"),
-        (b'{"text": ""}', "application/json", ""),
-    ],
-)
-def test_words_in_an_answer(body: bytes, content_type: str, words: str) -> None:
-    assert words_from(body, content_type) == words
-
-
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"text": 3}', b"<html>", b"[" * 100_000])
-def test_what_is_no_answer(body: bytes) -> None:
-    with pytest.raises(errors.BadReply):
-        words_from(body, "application/json")
 
 
 def test_the_official_client_takes_the_loopback_servers_answer(server: OpenAIServer) -> None:

@@ -1,28 +1,82 @@
-"""The words of recordings, from the backend's speech-to-text endpoint."""
+"""Speech to text: a form with a sound file to ``/audio/transcriptions``, and the words as they arrive."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Future
-from typing import TypeVar
-
-import anyio
+from contextlib import aclosing
 
 from nbaudio import errors
 from nbaudio.backends import loop
-from nbaudio.backends.connection import Connection, connection_to
-from nbaudio.settings import Backend, NbAudio, settings
+from nbaudio.backends.connection import AGAIN, DONE, Connection, connection_to
+from nbaudio.settings import OFFLINE_URL, Backend, NbAudio, offline_installed, settings
 from nbaudio.sound.clip import Clip
-from nbaudio.wire.transcriptions import file_part, form_fields, words_from
+from nbaudio.wire.dialects import dialect_for
+from nbaudio.wire.transcriptions import PATHS, TranscriptionOptions, file_part, form_fields
+from nbaudio.wire.transcripts import Event, TranscriptReader
 
-__all__ = ["begin", "begin_each"]
+__all__ = ["begin", "offline_ears", "ready", "send"]
 
-K = TypeVar("K")
-_AT_ONCE = 4  # requests; more would soon be too many for a free account
+
+async def send(
+    connection: Connection,
+    options: TranscriptionOptions,
+    file: tuple[bytes, str],
+    reader: TranscriptReader,
+    *,
+    translate: bool = False,
+) -> AsyncGenerator[Event, None]:
+    """What is heard in a file, as it arrives; `reader` holds all of it, also when this ends in an error.
+
+    Parameters
+    ----------
+    connection : Connection
+    options : TranscriptionOptions
+    file : (bytes, str)
+        A sound file, and the ending that says what it is.
+    reader : TranscriptReader
+    translate : bool
+        Whether what is said is to be written down in English.
+
+    Raises
+    ------
+    RequestError
+        In one of its kinds; what to do next is about speech to text.
+    """
+    form = {"data": form_fields(options), "files": {"file": file_part(*file)}}
+    server = connection.backend.name
+    try:
+        async with connection.post(PATHS[translate], lambda: form) as response:
+            if response.headers.get("content-type", "").startswith("text/event-stream"):
+                async for event in connection.events(response):
+                    if event is DONE:
+                        reader.ended = True
+                    else:
+                        for found in reader.take_event(event):
+                            yield found
+            else:
+                for found in reader.take_whole(await response.aread(), response.headers.get("content-type", "")):
+                    yield found
+    except errors.ServerRefused as error:
+        next_step = _next_step(error, connection.backend, options.model)
+        if not next_step:
+            raise
+        raise type(error)(
+            error.cause,
+            next_step,
+            status=error.status,
+            code=error.code,
+            param=error.param,
+            request_id=error.request_id,
+        ) from error
+    if not reader.complete:
+        raise errors.ReplyCut(f"The transcript of {server} ended in the middle.", AGAIN)
 
 
 def begin(clips: Sequence[Clip], backend: Backend | None = None) -> Future[str]:
     """Have the words of a recording written down, while something else goes on.
+
+    It is sent as it is: `nbaudio.transcribing` is for what is too long for that.
 
     Parameters
     ----------
@@ -38,76 +92,47 @@ def begin(clips: Sequence[Clip], backend: Backend | None = None) -> Future[str]:
         By the future's ``result()``, in one of its kinds; its text names the setting that may be wrong.
     """
     chosen = settings()
-    return loop.start(_words, tuple(clips), _ready(backend or chosen.resolve()), chosen)
+    return loop.start(_words, tuple(clips), ready(backend or chosen.resolve()), chosen)
 
 
-def begin_each(
-    recordings: Mapping[K, Sequence[Clip]], backend: Backend | None, came: Callable[[K, str], None]
-) -> Future[None]:
-    """As `begin`, of several recordings, a few at a time; `came` gets each as it is there, on the loop of requests.
+def offline_ears() -> Backend:
+    """The offline engine, whatever the settings say.
 
     Raises
     ------
-    RequestError
-        By the future's ``result()``: the first that comes. Requests that are still on their way are given up.
+    NoBackend
+        If it is not installed.
     """
-    chosen = settings()
-    return loop.start(_words_of_each, recordings, _ready(backend or chosen.resolve()), chosen, came)
+    if not offline_installed():
+        raise errors.NoBackend("The offline engine is not installed.", "pip install 'nbaudio[offline]'")
+    dialect = dialect_for(OFFLINE_URL, "offline")
+    return Backend("offline engine", OFFLINE_URL, dialect.default_model, dialect)
 
 
-async def _words_of_each(
-    recordings: Mapping[K, Sequence[Clip]], backend: Backend, chosen: NbAudio, came: Callable[[K, str], None]
-) -> None:
-    free, failures = anyio.CapacityLimiter(_AT_ONCE), []
-
-    async def one(key: K, clips: Sequence[Clip]) -> None:
-        async with free:
-            try:
-                came(key, await _words(clips, backend, chosen))
-            except errors.NbaudioError as error:  # caught here: the group would raise it in a group of exceptions
-                failures.append(error)
-                group.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as group:
-        for key, clips in recordings.items():
-            group.start_soon(one, key, clips)
-    if failures:
-        raise failures[0]
-
-
-def _ready(backend: Backend) -> Backend:
+def ready(backend: Backend) -> Backend:
     """The backend, with the offline engine's ears fetched where it needs them."""
     if backend.offline:
-        from nbaudio.engine.weights.models import fetch, ready
+        from nbaudio.engine.weights.models import fetch
+        from nbaudio.engine.weights.models import ready as is_here
 
-        if not ready("hear"):
+        if not is_here("hear"):
             fetch(["hear"])
     return backend
 
 
 async def _words(clips: Sequence[Clip], backend: Backend, chosen: NbAudio) -> str:
-    model = chosen.transcription_model or backend.dialect.transcription_model
+    # The setting names a model of the server that the settings name, which the offline ears need not be.
+    named = "" if backend.offline else chosen.transcription_model
+    options = TranscriptionOptions(named or backend.dialect.transcription_model)
     connection = connection_to(backend, chosen)
-    try:
-        return " ".join(filter(None, [await _transcribe(connection, *clip.for_model(), model) for clip in clips]))
-    except errors.ServerRefused as error:
-        next_step = _next_step(error, backend, model)
-        if not next_step:
-            raise
-        raise type(error)(
-            error.cause,
-            next_step,
-            status=error.status,
-            code=error.code,
-            param=error.param,
-            request_id=error.request_id,
-        ) from error
-
-
-async def _transcribe(connection: Connection, data: bytes, ending: str, model: str) -> str:
-    form = {"data": form_fields(model), "files": {"file": file_part(data, ending)}}
-    async with connection.post("audio/transcriptions", lambda: form) as response:
-        return words_from(await response.aread(), response.headers.get("content-type", ""))
+    said = []
+    for clip in clips:
+        reader = TranscriptReader()
+        async with aclosing(send(connection, options, clip.for_model(), reader)) as events:
+            async for _ in events:
+                continue
+        said.append(reader.heard().text)
+    return " ".join(filter(None, said))
 
 
 def _next_step(error: errors.ServerRefused, backend: Backend, model: str) -> str:
@@ -116,4 +141,6 @@ def _next_step(error: errors.ServerRefused, backend: Backend, model: str) -> str
         return f"{model} was asked for; choose another with %config NbAudio.transcription_model."
     if error.status in (404, 405, 501):
         return f"{backend.name} may have no speech-to-text. The offline engine has: %config NbAudio.backend = 'offline'"
+    if error.status == 413:
+        return "nbaudio.transcribe(...) cuts a long recording into pieces that fit."
     return ""

@@ -22,7 +22,7 @@ from nbaudio.captions.pauses import Loudness, Speech
 from nbaudio.captions.phrases import Captions, Knot, Phrase, PhraseTimer, usual_pace
 from nbaudio.captions.phrasing import Word
 
-__all__ = ["Follower", "aligned"]
+__all__ = ["Follower", "aligned", "aligned_to"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -105,8 +105,14 @@ def aligned(timer: PhraseTimer, samples: npt.NDArray[Any], *, over: bool = True)
         Whether the sound holds all of the words. Of an answer that broke off it may not: then words that are not heard
         any more have no caption.
     """
-    loudness, duration_s = Loudness(timer.sample_rate), timer.duration_s
+    loudness = Loudness(timer.sample_rate)
     loudness.add(samples)
+    return aligned_to(timer, loudness, over=over)
+
+
+def aligned_to(timer: PhraseTimer, loudness: Loudness, *, over: bool = True) -> Captions:
+    """As `aligned`, of a sound whose course of power has been gathered already, so that it need not be held."""
+    duration_s = timer.duration_s
     if over:
         return Captions(timer.phrases(True, _found(timer, loudness, duration_s, over=True)[0]))
     knots, settled = _found(timer, loudness, duration_s) if timer.exact else ([], 0)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 __all__ = ["Loudness", "Speech"]
 
 _STEP_S = 0.01
+_SOFT_STEPS = 5
 _SHORTEST_S = 0.08  # shorter silences are mostly the closures of p, t and k
 _BELOW_SPEECH_DB, _ABOVE_FLOOR_DB = 30.0, 8.0  # what is softer than speech by this, or hardly above the floor, is none
 
@@ -81,3 +82,10 @@ class Loudness:
         pauses = np.stack([ends_s[: None if goes_on else -1], [*starts_s[1:], *goes_on]], axis=1)
         long = pauses[:, 1] - pauses[:, 0] > _SHORTEST_S
         return Speech(float(starts_s[0]), float(ends_s[-1]), pauses[long])
+
+    def softest(self, start_s: float, end_s: float) -> float:
+        """The second, between two times, at which the sound is softest for 50 ms."""
+        first, last = round(start_s / self._step_s), min(self._steps, round(end_s / self._step_s))
+        power = np.convolve(self._power[first:last], np.ones(_SOFT_STEPS), "valid")
+        at = int(np.argmin(power)) if len(power) else 0
+        return (first + at + _SOFT_STEPS / 2) * self._step_s

@@ -6,22 +6,31 @@ import asyncio
 
 from nbaudio import errors
 from nbaudio.backends import loop
-from nbaudio.backends.transcribing import begin_each
 from nbaudio.conversation.turnlist import TurnList
 from nbaudio.settings import Backend
+from nbaudio.spending.accounts import Account
+from nbaudio.transcribing.several import start_each
 from nbaudio.turns import Turn
 
 __all__ = ["atranscribe", "put_words", "transcribe"]
 
 
-def transcribe(turns: TurnList, index: int | None = None, backend: Backend | None = None) -> int:
+def transcribe(
+    turns: TurnList,
+    index: int | None = None,
+    backend: Backend | None = None,
+    account: Account | None = None,
+    name: str = "",
+) -> int:
     """Have recordings of the user written down; gives how many have words now that had none.
 
-    What came before an error or an interrupt is kept.
+    What came before an error or an interrupt is kept. `account` and `name` are the conversation's, for its books.
     """
     wanted = _wanted(turns, index)
     words: dict[str, str] = {}
-    future = begin_each({turn.id: turn.clips for turn in wanted}, backend, words.__setitem__)
+    future = start_each(
+        {turn.id: turn.clips for turn in wanted}, words.__setitem__, backend=backend, account=account, name=name
+    )
     try:
         loop.wait(future)
     except KeyboardInterrupt:
@@ -32,11 +41,19 @@ def transcribe(turns: TurnList, index: int | None = None, backend: Backend | Non
     return kept
 
 
-async def atranscribe(turns: TurnList, index: int | None = None, backend: Backend | None = None) -> int:
+async def atranscribe(
+    turns: TurnList,
+    index: int | None = None,
+    backend: Backend | None = None,
+    account: Account | None = None,
+    name: str = "",
+) -> int:
     """As `transcribe`, awaited."""
     wanted = _wanted(turns, index)
     words: dict[str, str] = {}
-    future = begin_each({turn.id: turn.clips for turn in wanted}, backend, words.__setitem__)
+    future = start_each(
+        {turn.id: turn.clips for turn in wanted}, words.__setitem__, backend=backend, account=account, name=name
+    )
     try:
         await asyncio.wrap_future(future)
     finally:

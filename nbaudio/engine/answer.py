@@ -71,7 +71,7 @@ class Answerer:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = self._engine = engine
         self._said: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._transcripts: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
@@ -194,7 +194,8 @@ class Answerer:
             If it is no sound; `param` is where in the request it stood.
         """
         digest = hashlib.sha256(data).hexdigest()
-        if digest not in self._transcripts:
+        known = self.heard_before(digest)
+        if known is None:
             try:
                 samples, sample_rate = codecs.decode(codecs.repair_wav(data))
             except ClipError as error:
@@ -202,10 +203,19 @@ class Answerer:
             mono = np.nan_to_num(samples.mean(axis=1, keepdims=True, dtype=np.float32))
             heard = codecs.resample(mono, sample_rate, HEARING_RATE)[:, 0]
             text = self._engine.listener.hear(heard) if len(heard) else ""
-            self._transcripts[digest] = (text, len(samples) / sample_rate)
-            while len(self._transcripts) > _MOST_KEPT:
-                self._transcripts.popitem(last=False)
-        return self._transcripts[digest]
+            known = (text, len(samples) / sample_rate)
+            self.keep_heard(digest, *known)
+        return known
+
+    def heard_before(self, digest: str) -> tuple[str, float] | None:
+        """The words and the length of a file that has been listened to, by its SHA-256; None for any other."""
+        return self._transcripts.get(digest)
+
+    def keep_heard(self, digest: str, text: str, duration_s: float) -> None:
+        """Remember what was heard in a file."""
+        self._transcripts[digest] = (text, duration_s)
+        while len(self._transcripts) > _MOST_KEPT:
+            self._transcripts.popitem(last=False)
 
 
 def _tokens(text: str) -> int:

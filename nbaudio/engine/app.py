@@ -21,7 +21,7 @@ from nbaudio.engine.asked import MODEL, Asked, Refusal, read_request
 from nbaudio.engine.parts import Engine
 from nbaudio.engine.speech import spoken
 from nbaudio.engine.stepping import stepwise
-from nbaudio.engine.transcriptions import transcribed
+from nbaudio.engine.transcriptions import transcribed, translated
 from nbaudio.errors import NbaudioError
 from nbaudio.sound import codecs
 
@@ -75,6 +75,7 @@ def create_app(engine: Engine) -> Starlette:
             Route("/v1/chat/completions", chat, methods=["POST"]),
             Route("/v1/audio/speech", speech, methods=["POST"]),
             Route("/v1/audio/transcriptions", transcriptions, methods=["POST"]),
+            Route("/v1/audio/translations", translated, methods=["POST"]),
             Route("/v1/models", models, methods=["GET"]),
         ],
         exception_handlers={Refusal: refused, NbaudioError: broken},

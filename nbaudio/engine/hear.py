@@ -16,13 +16,17 @@ from __future__ import annotations
 
 import threading
 import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SAMPLE_RATE", "Listener", "speech"]
+from nbaudio.engine.word_times import TimedWord, mended, word_times
+
+__all__ = ["SAMPLE_RATE", "Listener", "Passage", "speech", "stretches"]
 
 SAMPLE_RATE = 16_000
 """Hz that `Listener.hear` takes, as Whisper does."""
@@ -38,6 +42,43 @@ _ROOMS_S = (5.0, 11.0)  # silence behind the speech, at the first look and at th
 _FRAMES_A_SECOND = 100  # of Whisper's spectrum
 _MOST_TOKENS = 224  # Whisper's own limit for a window
 _TOKENS_A_SECOND = 12  # nobody speaks faster: what is longer is a sentence taken up again
+_CONTEXT = 448  # tokens that its decoder holds
+_MOST_PROMPT_TOKENS = _CONTEXT // 2 - 1  # as openai/whisper: half of the context, with the mark before them
+_LOOK_AHEAD_S = 30.0  # of sound that is gathered before it is cut into stretches
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What is said in one stretch of speech.
+
+    `start_s` and `end_s` are seconds in the whole sound, as are those of `words`, which are there if they were asked
+    for. `log_probability` is the mean of its `tokens`, whose own are `token_log_probabilities`, as far as they are
+    known; `no_speech` how likely it is that nobody speaks; `compression` how often the text repeats itself; and
+    `temperature` is the one at which it was written down.
+    """
+
+    text: str
+    start_s: float
+    end_s: float
+    words: tuple[TimedWord, ...] = ()
+    tokens: tuple[int, ...] = ()
+    token_log_probabilities: tuple[float, ...] = ()
+    log_probability: float = 0.0
+    no_speech: float = 0.0
+    compression: float = 0.0
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True)
+class _How:
+    """How a sound is to be listened to: words that stand before it, a temperature, and whether words get times."""
+
+    prompt: tuple[int, ...] = ()
+    temperature: float = 0.0
+    timed: bool = False
+
+
+_PLAINLY = _How()
 
 
 class Listener:
@@ -69,64 +110,203 @@ class Listener:
         samples : float32, shape (frames,), full scale ±1.0, at `SAMPLE_RATE`
         """
         with self._lock:
-            said = [self._window(speech) for speech in speech(samples)]
-        return " ".join(text for text in said if any(character.isalnum() for character in text))
+            said = [self._passage(speech, _PLAINLY) for speech in speech(samples)]
+        return " ".join(passage.text for passage in said if passage is not None)
 
-    def _window(self, speech: NDArray[np.float32]) -> str:
-        """The words of one stretch of speech."""
-        looks = (self.look(speech, room_s) for room_s in _ROOMS_S)
-        heard = next((text for text in looks if text is not None), None)
-        if heard is None:
-            heard = self._with_all_means(speech)
-        return heard[:1].upper() + heard[1:]  # the small model sometimes begins a sentence without its capital
+    def passages(
+        self,
+        blocks: Iterable[NDArray[np.float32]],
+        *,
+        prompt: str = "",
+        temperature: float = 0.0,
+        timed: bool = False,
+    ) -> Iterator[Passage]:
+        """What is said in a sound of any length, stretch by stretch; no more of it is held than half a minute.
+
+        Parameters
+        ----------
+        blocks : iterable of float32, shape (frames,), full scale ±1.0, at `SAMPLE_RATE`
+            The sound, one part after the other.
+        prompt : str
+            A text that might stand before what is said: names in it are written as they are there. Its end counts,
+            where it is longer than Whisper holds.
+        temperature : float
+            0 always takes the likeliest word; above it chance has a part.
+        timed : bool
+            Whether words get their times, which takes a fiftieth of the time of hearing.
+        """
+        ids = self._tokenizer.encode(f" {prompt.strip()}")[-_MOST_PROMPT_TOKENS:] if prompt.strip() else []
+        how = _How((self._tokenizer.sot_prev, *ids) if ids else (), temperature, timed)
+        for start, samples in stretches(blocks):
+            with self._lock:  # others take their turn between two stretches
+                passage = self._passage(samples, how)
+            if passage is not None:
+                yield _moved(passage, start / SAMPLE_RATE)
+
+    def tokens_of(self, text: str) -> list[int]:
+        """A text as Whisper's tokens."""
+        return list(map(int, self._tokenizer.encode(text)))
+
+    def token_text(self, token: int) -> str:
+        """What a token of a passage stands for."""
+        return str(self._tokenizer.decode([token]))
 
     def look(self, speech: NDArray[np.float32], room_s: float) -> str | None:
         """The words, from a window that fits; None where Whisper is unsure of them."""
+        passage = self._look(speech, room_s, _PLAINLY)
+        return None if passage is None else passage.text
+
+    def _passage(self, speech: NDArray[np.float32], how: _How) -> Passage | None:
+        """What is said in one stretch of speech; None for nothing."""
+        looks = (self._look(speech, room_s, how) for room_s in _ROOMS_S)
+        heard = next((passage for passage in looks if passage is not None), None)
+        if heard is None:
+            heard = self._with_all_means(speech, how)
+        text = heard.text
+        if not any(map(str.isalnum, text)):
+            return None
+        first = heard.words[:1]
+        if first and first[0].text[:1] == text[:1]:
+            first = (replace(first[0], text=_capital(first[0].text)),)
+        # the small model sometimes begins a sentence without its capital
+        text = _capital(text)
+        tokens = tuple(self.tokens_of(f" {text}")) if text != heard.text else heard.tokens
+        return replace(
+            heard,
+            text=text,
+            words=(*first, *heard.words[1:]),
+            tokens=tokens if len(tokens) == len(heard.tokens) else heard.tokens,
+            compression=_compression(text),
+        )
+
+    def _look(self, speech: NDArray[np.float32], room_s: float, how: _How) -> Passage | None:
         duration_s = speech.size / SAMPLE_RATE
         frames = int(max(_SHORTEST_WINDOW_S, duration_s + room_s) * _FRAMES_A_SECOND)
-        most_tokens = min(_MOST_TOKENS, 16 + int(duration_s * _TOKENS_A_SECOND))
+        prompt = [*how.prompt, *self._prompt]
+        most_tokens = min(_MOST_TOKENS, 16 + int(duration_s * _TOKENS_A_SECOND), _CONTEXT - len(prompt))
         spectrum = self._whisper.feature_extractor(speech)[:, :frames]
         # Silence in the spectrum is its lowest value, as in the 30 s that Whisper was trained on.
         quiet = np.full((spectrum.shape[0], frames - spectrum.shape[1]), spectrum.min(), spectrum.dtype)
         seen = self._whisper.encode(np.ascontiguousarray(np.concatenate([spectrum, quiet], axis=1)))
+        chance = {"sampling_topk": 0, "sampling_temperature": how.temperature} if how.temperature else {}
         result: Any = self._whisper.model.generate(
             seen,
-            [self._prompt],
+            [prompt],
             beam_size=1,
-            max_length=2 * most_tokens,  # CTranslate2 gives half of it to the answer, half to the prompt (whisper.cc)
+            # CTranslate2 gives half of it to the answer, or what the prompt leaves, if that is less (whisper.cc).
+            max_length=max(2 * most_tokens, len(prompt) + most_tokens),
             return_scores=True,
             return_no_speech_prob=True,
+            **chance,
         )[0]
-        text = self._tokenizer.decode(result.sequences_ids[0]).strip()
+        tokens = [token for token in result.sequences_ids[0] if token < self._tokenizer.eot]
+        text = self._tokenizer.decode(tokens).strip()
         if len(result.sequences_ids[0]) >= most_tokens:  # more than can be said in this time
-            return _once(text)
-        unsure = result.scores[0] < _LOG_PROBABILITY
-        if unsure and result.no_speech_prob > _NO_SPEECH:
-            return ""
-        return None if unsure or _compression(text) > _COMPRESSION or _repeats_itself(text) else text
+            once = _once(text)
+            if once is None:
+                return None
+            text, tokens = once, self._tokenizer.encode(f" {once}")
+        else:
+            unsure = result.scores[0] < _LOG_PROBABILITY
+            if unsure and result.no_speech_prob > _NO_SPEECH:
+                text, tokens = "", []
+            elif unsure or _compression(text) > _COMPRESSION or _repeats_itself(text):
+                return None
+        words: list[TimedWord] = []
+        chances: list[float] = []
+        if how.timed:
+            sounding = min(frames, int(duration_s * _FRAMES_A_SECOND))
+            words, chances = word_times(self._whisper.model, self._tokenizer, seen, tokens, sounding)
+        return Passage(
+            text,
+            0.0,
+            duration_s,
+            tuple(mended(words, speech, SAMPLE_RATE)),
+            tuple(tokens),
+            tuple(np.log(np.maximum(chances, 1e-10)).tolist()),
+            log_probability=float(result.scores[0]),
+            no_speech=float(result.no_speech_prob),
+            temperature=how.temperature,
+        )
 
-    def _with_all_means(self, speech: NDArray[np.float32]) -> str:
+    def _with_all_means(self, speech: NDArray[np.float32], how: _How) -> Passage:
         """The words by Whisper's own loop, which tries again with chance where it is unsure."""
         segments, _ = self._whisper.transcribe(
             speech,
             language="en",
             beam_size=1,
-            temperature=(0.0, 0.4),
+            temperature=(how.temperature, how.temperature + 0.4),
             condition_on_previous_text=False,
+            initial_prompt=list(how.prompt[1:]) or None,
+            word_timestamps=how.timed,
             no_speech_threshold=_NO_SPEECH,
             log_prob_threshold=_LOG_PROBABILITY,
             compression_ratio_threshold=_COMPRESSION,
         )
         kept = [
-            segment.text.strip()
+            segment
             for segment in segments
             if segment.avg_logprob >= _LOG_PROBABILITY and segment.compression_ratio <= _COMPRESSION
         ]
-        return " ".join(kept)
+        words = [
+            TimedWord(word.word.strip(), float(word.start), float(word.end), float(word.probability))
+            for segment in kept
+            for word in segment.words or ()
+        ]
+        return Passage(
+            " ".join(segment.text.strip() for segment in kept),
+            0.0,
+            speech.size / SAMPLE_RATE,
+            tuple(mended(words, speech, SAMPLE_RATE)),
+            tuple(token for segment in kept for token in segment.tokens if token < self._tokenizer.eot),
+            log_probability=min((float(segment.avg_logprob) for segment in kept), default=0.0),
+            no_speech=max((float(segment.no_speech_prob) for segment in kept), default=0.0),
+            temperature=max((float(segment.temperature or 0.0) for segment in kept), default=0.0),
+        )
+
+
+def _moved(passage: Passage, by_s: float) -> Passage:
+    """A passage of a stretch that begins so many seconds into the sound."""
+    words = tuple(
+        replace(word, start_s=round(word.start_s + by_s, 3), end_s=round(word.end_s + by_s, 3))
+        for word in passage.words
+    )
+    start_s, end_s = (words[0].start_s, words[-1].end_s) if words else (passage.start_s + by_s, passage.end_s + by_s)
+    return replace(passage, start_s=round(start_s, 3), end_s=round(end_s, 3), words=words)
+
+
+def stretches(blocks: Iterable[NDArray[np.float32]]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """As `speech`, of a sound that comes in parts: where each stretch begins, in frames, and its samples."""
+    waiting: list[NDArray[np.float32]] = []
+    begins = size = 0
+    for block in blocks:
+        waiting.append(block)
+        size += len(block)
+        if size < _LOOK_AHEAD_S * SAMPLE_RATE:
+            continue
+        sound = np.concatenate(waiting)
+        found = _spans(sound)
+        # The last one may go on in what is still to come.
+        *whole, (rest, _) = found or [(max(0, len(sound) - int(_BEFORE_S * SAMPLE_RATE)), 0)]
+        if not whole and rest == 0:  # nobody pauses that long
+            whole, rest = found, found[0][1]
+        for start, end in whole:
+            yield begins + start, sound[start:end]
+        waiting, size = [sound[rest:].copy()], len(sound) - rest
+        begins += rest
+    if waiting:
+        sound = np.concatenate(waiting)
+        for start, end in _spans(sound):
+            yield begins + start, sound[start:end]
 
 
 def speech(samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """The stretches in which somebody speaks, with their pauses, each short enough for one window."""
+    return [samples[start:end] for start, end in _spans(samples)]
+
+
+def _spans(samples: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """Where those stretches begin and end, in frames."""
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
     options = VadOptions(
@@ -136,16 +316,20 @@ def speech(samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         speech_pad_ms=100,
         max_speech_duration_s=_LONGEST_SPEECH_S,
     )
-    stretches: list[tuple[int, int]] = []
+    spans: list[tuple[int, int]] = []
     for span in get_speech_timestamps(samples, options):
         start = max(0, span["start"] - int(_BEFORE_S * SAMPLE_RATE))
         end = min(len(samples), span["end"] + int(_AFTER_S * SAMPLE_RATE))
-        if stretches and end - stretches[-1][0] <= _LONGEST_SPEECH_S * SAMPLE_RATE:
-            start = stretches.pop()[0]
-        elif stretches:
-            start = max(start, stretches[-1][1])
-        stretches.append((start, end))
-    return [samples[start:end] for start, end in stretches]
+        if spans and end - spans[-1][0] <= _LONGEST_SPEECH_S * SAMPLE_RATE:
+            start = spans.pop()[0]
+        elif spans:
+            start = max(start, spans[-1][1])
+        spans.append((start, end))
+    return spans
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _repeats_itself(text: str) -> bool:

@@ -15,6 +15,7 @@ from nbaudio.magics.transform import AWAITED, SHOWN
 
 if TYPE_CHECKING:
     from nbaudio.speaking.speech import Speech
+    from nbaudio.transcribing.transcript import Transcript
     from nbaudio.turns import Reply
 
 __all__ = ["NbAudioMagics"]
@@ -51,7 +52,7 @@ def _say_options() -> list[Option]:
 
 @magics_class
 class NbAudioMagics(Magics):
-    """``%%speak``, ``%%listen``, ``%%say`` and ``%nbaudio``."""
+    """``%%speak``, ``%%listen``, ``%%say``, ``%transcribe`` and ``%nbaudio``."""
 
     @no_var_expand
     @line_cell_magic
@@ -112,6 +113,21 @@ class NbAudioMagics(Magics):
         shows = cell is not None or line.startswith(SHOWN)
         name, text, _, values = self._filled(parsed, text, "")
         return say(self.shell, self._names, text, shows=shows, name=name, **values)
+
+    @no_var_expand
+    @line_cell_magic
+    def transcribe(self, line: str, cell: str | None = None) -> Transcript | None:
+        """A recording in, what is said in it out; ``%transcribe --help`` says more."""
+        from nbaudio.magics.transcribing import TRANSCRIBE, parse_transcribe, transcribe_options, write_down
+
+        asked = parse_transcribe(line)
+        if "help" in asked.parsed.values:
+            _show(usage_text("%transcribe", TRANSCRIBE, transcribe_options()))
+            return None
+        name, body, source, values = self._filled(asked.parsed, cell or "", asked.source)
+        if asked.again:
+            source = _last_recording()
+        return write_down(self.shell, self._names, source, body, values, name=name, cell=cell is not None)
 
     @no_var_expand
     @line_magic

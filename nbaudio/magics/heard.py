@@ -8,13 +8,13 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from nbaudio.backends import loop
-from nbaudio.backends.transcribing import begin
 from nbaudio.conversation.talk import Conversation
 from nbaudio.conversation.transcribing import put_words
 from nbaudio.conversation.turnlist import turn_of
 from nbaudio.errors import NbaudioError
 from nbaudio.magics.above import Above
 from nbaudio.tools.outcome import warn
+from nbaudio.transcribing.calls import start
 
 __all__ = ["Heard"]
 
@@ -41,7 +41,7 @@ class Heard:
         """Show the words, if they have come; the first time they are asked for, when the answer has begun."""
         # Not before: the question's own upload goes first, and of one that fails nobody needs the words.
         if self._future is None:
-            self._future = begin(self._clips)
+            self._future = start(self._clips, account=self._talk.account, name=self._talk.name)
         elif self._words is None and self._future.done():
             self._take(self._future)
 

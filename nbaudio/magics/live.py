@@ -17,7 +17,7 @@ from nbaudio.turns import Reply
 from nbaudio.widgets.front_end import cell_of, deleted_cells, front_end, widget_view
 from nbaudio.wire.answers import STREAM_SAMPLE_RATE, AudioDelta, TextDelta
 
-__all__ = ["LiveAnswer", "live_answer"]
+__all__ = ["LiveAnswer", "close_players_of_the_past", "keep_player", "live_answer"]
 
 _PAUSE_S = 0.1  # jupyter_server passes 1,000 messages a second for all outputs together: ten a second are enough
 
@@ -107,9 +107,9 @@ class PlayerAnswer:
         from nbaudio.widgets.feed import Feed
         from nbaudio.widgets.player import Player
 
-        _close_players_of_the_past(shell)
+        close_players_of_the_past(shell)
         self._player = Player(play=play, title=title, state="arriving", source=source)
-        _PLAYERS.setdefault(cell_of(shell), []).append(self._player)
+        keep_player(shell, self._player)
         self._mp3 = _Mp3()
         # Shown before the first piece: the page makes itself ready while the model still thinks.
         display(self._player)
@@ -139,7 +139,12 @@ class PlayerAnswer:
 _PLAYERS: dict[str, list[Any]] = {}
 
 
-def _close_players_of_the_past(shell: Any) -> None:
+def keep_player(shell: Any, player: Any) -> None:
+    """Note that the running cell shows a player."""
+    _PLAYERS.setdefault(cell_of(shell), []).append(player)
+
+
+def close_players_of_the_past(shell: Any) -> None:
     """Free the players, here and in the page, that no cell shows: of a cell that is run again, or is gone."""
     for cell in (cell_of(shell), *deleted_cells(shell)):
         for player in _PLAYERS.pop(cell, []):

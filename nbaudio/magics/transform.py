@@ -34,7 +34,7 @@ _QUESTION = re.compile(r"^(\s*(?:[^\W\d]\w*\s*=\s*)?)%(speak|listen|say)[ \t]+(.
 
 _SAY = re.compile(r"%say[ \t]+(\S.*?)\s*$")
 
-_EMPTY = re.compile(r"^(get_ipython\(\)\.run_cell_magic\('(?:listen|speak|say)', .*), ''\)\n?$", re.DOTALL)
+_EMPTY = re.compile(r"^(get_ipython\(\)\.run_cell_magic\('(?:listen|speak|say|transcribe)', .*), ''\)\n?$", re.DOTALL)
 
 _NO_AWAIT = (ast.FunctionDef, ast.Lambda, ast.ClassDef, ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp)
 

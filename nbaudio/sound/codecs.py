@@ -88,11 +88,21 @@ def read_header(data: bytes) -> Header:
     try:
         info = soundfile.info(io.BytesIO(data))
     except (soundfile.LibsndfileError, ValueError) as error:
-        raise ClipError(_unreadable(data), _CAN_READ) from error
-    known = {(f.container, f.subtype): name for name, f in FORMATS.items() if name in ("opus", "ogg")}
-    name = known.get((info.format, info.subtype), {"WAVEX": "wav"}.get(info.format, info.format.lower()))
+        raise ClipError(_unreadable(data), CAN_READ) from error
     frames = len(decode(data)[0]) if _is_doubtful(info.frames, data) else int(info.frames)
-    return Header(name, info.subtype, int(info.samplerate), int(info.channels), frames)
+    return Header(
+        format_name(info.format, info.subtype), info.subtype, int(info.samplerate), int(info.channels), frames
+    )
+
+
+def format_name(container: str, subtype: str) -> str:
+    """What libsndfile calls so, as a key of `FORMATS`, or its own name in lower case.
+
+    >>> format_name("OGG", "OPUS"), format_name("WAVEX", "PCM_16"), format_name("AIFF", "PCM_16")
+    ('opus', 'wav', 'aiff')
+    """
+    known = {(f.container, f.subtype): name for name, f in FORMATS.items() if name in ("opus", "ogg")}
+    return known.get((container, subtype), {"WAVEX": "wav"}.get(container, container.lower()))
 
 
 def decode(data: bytes) -> tuple[Samples, int]:
@@ -108,7 +118,7 @@ def decode(data: bytes) -> tuple[Samples, int]:
     try:
         file = soundfile.SoundFile(io.BytesIO(data))
     except (soundfile.LibsndfileError, ValueError) as error:
-        raise ClipError(_unreadable(data), _CAN_READ) from error
+        raise ClipError(_unreadable(data), CAN_READ) from error
     with file:
         try:
             if _is_doubtful(file.frames, data):
@@ -351,7 +361,7 @@ def repair_wav(data: bytes) -> bytes:
     return data
 
 
-_CAN_READ = "WAV, MP3, FLAC, Ogg Vorbis and Opus files can be read."
+CAN_READ = "WAV, MP3, FLAC, Ogg Vorbis and Opus files can be read."
 
 
 def _unreadable(data: bytes) -> str:

@@ -30,7 +30,9 @@ from nbaudio.display.reply import words_html
 from nbaudio.errors import ClipError
 from nbaudio.settings import settings
 from nbaudio.sound.clip import Clip
+from nbaudio.sound.on_disk import ClipOnDisk
 from nbaudio.speaking.speech import Speech
+from nbaudio.transcribing.transcript import Transcript
 from nbaudio.turns import Reply, Turn
 from nbaudio.widgets.front_end import widget_view
 from nbaudio.widgets.modules import module_text, style_text
@@ -48,8 +50,9 @@ class Player(anywidget.AnyWidget):
 
     Parameters
     ----------
-    sound : Clip, Speech, Turn or whatever `Clip` takes, optional
-        A reply and a speech bring their words and when each is said; other sounds are described by their length.
+    sound : Clip, Speech, Turn, Transcript or whatever `Clip` takes, optional
+        A reply, a speech and a transcript bring their words and when each is said; other sounds are described by their
+        length.
     play : {"click", "queue", "auto"}
         When it begins: asked for; after what sounds on the page; at once, pausing what sounds.
     title : str, optional
@@ -102,7 +105,9 @@ class Player(anywidget.AnyWidget):
 
     def __init__(self, sound: Any = None, *, play: str = "click", title: str | None = None, **traits: Any) -> None:
         self._clip: Clip | None = None
-        self._turn: Turn | Speech | None = None
+        self._told: Reply | Speech | Transcript | None = (
+            None  # what shows itself, with its words, where no widget lives
+        )
         self._arrived = bytearray()
         self._lock = threading.Lock()  # pieces are sent from a thread, while the page may ask for all so far
         self.stopped = threading.Event()
@@ -154,6 +159,10 @@ class Player(anywidget.AnyWidget):
             if sound.clip is None:
                 raise ClipError("This turn has no sound to play.", "Its words are in turn.text.")
             self._show(sound, "broken" if isinstance(sound, (Reply, Speech)) and sound.partial else "whole")
+        elif isinstance(sound, Transcript):
+            if sound.clip is None:
+                raise ClipError("This transcript has no sound that can be played.", "Its words are in transcript.text.")
+            self._show_transcript(sound, sound.clip)
         else:
             self._clip = sound if isinstance(sound, Clip) else Clip(sound)
             self.set_trait("title", "Clip")
@@ -162,7 +171,7 @@ class Player(anywidget.AnyWidget):
     def _show(self, turn: Turn | Speech, state: str) -> None:
         clip = turn.clip
         assert clip is not None  # both callers have looked
-        self._clip, self._turn = clip, turn
+        self._clip, self._told = clip, turn if isinstance(turn, (Reply, Speech)) else None
         with self.hold_sync():
             self.set_trait("state", state)
             if isinstance(turn, (Reply, Speech)):
@@ -174,11 +183,21 @@ class Player(anywidget.AnyWidget):
                 self.set_trait("title", "Answer" if turn.role == "assistant" else "Recording")
                 self._describe(clip, turn.text, turn.captions if isinstance(turn, Reply) else Captions())
 
+    def _show_transcript(self, transcript: Transcript, clip: Clip) -> None:
+        self._clip, self._told = clip, transcript
+        with self.hold_sync():
+            self.set_trait("title", "Recording")
+            self.set_trait("state", "broken" if transcript.partial else "whole")
+            self.set_trait("notes", transcript.notes)
+            words = "\n\n".join(f"{name}: {text}" if name else text for name, text in transcript.paragraphs)
+            self._describe(clip, words, transcript.marks)
+
     def _describe(self, clip: Clip, words: str, captions: Captions) -> None:
         with self.hold_sync():
             self.sample_rate, self.duration_s, self.words = clip.sample_rate, clip.duration_s, words
             self.phrases = [[phrase.text, phrase.start_s, phrase.end_s] for phrase in captions]
-            self.file_name = f"{self.title.lower()}-{clip.sha256[:8]}.wav"
+            name = clip.path.stem if isinstance(clip, ClipOnDisk) else clip.sha256[:8]
+            self.file_name = f"{self.title.lower()}-{name}.wav"
 
     def _heard(self, _: Any, content: dict[str, Any], __: list[Any]) -> None:
         """Answer the page."""
@@ -197,9 +216,9 @@ class Player(anywidget.AnyWidget):
         return {**self._static(), **widget_view(self.model_id)}, {}
 
     def _static(self) -> dict[str, Any]:
-        if isinstance(self._turn, (Reply, Speech)):
-            self._turn.show_once_with(live=self.key)
-            return self._turn._repr_mimebundle_()
+        if self._told is not None:
+            self._told.show_once_with(live=self.key)
+            return self._told._repr_mimebundle_()
         if self._clip is not None:
             embedded = self._clip.embed(settings().embed_budget_kb * 1000)
             title = f"{self.title}, {self.duration_s:.1f} s"
@@ -214,6 +233,8 @@ class Player(anywidget.AnyWidget):
 
 def for_page(clip: Clip) -> tuple[bytes, str]:
     """The sound as every browser reads it, and its MIME type."""
+    if isinstance(clip, ClipOnDisk):
+        return clip.as_mp3(), "audio/mpeg"
     if clip.frames * clip.channels * 2 <= _LARGEST_WAV:
         return clip.encode("wav"), "audio/wav"
     return clip.encode("mp3", kbit_s=64 * min(clip.channels, 2)), "audio/mpeg"

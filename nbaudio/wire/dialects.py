@@ -25,6 +25,12 @@ class Dialect:
     Of text to speech: `speech_model` is the model, empty where the server has no ``/audio/speech``; `speech_events`
     says whether it streams it as events with the tokens used, `speech_instructions` whether it can be told the manner;
     `longest_speech` is the most code points of one request, `longest_speech_tokens` the most tokens, 0 for any.
+
+    Of speech to text: `word_times_model`, `diarizing_model` and `translating_model` are those that can what
+    `transcription_model` can't, where there are such; an upload has at most `transcription_max_bytes`, with its whole
+    form, and `transcription_max_s` seconds of sound; a recording that is longer goes in pieces of about
+    `transcription_piece_s` seconds, as `transcription_upload` (``"mp3"`` or ``"flac"``), `transcriptions_at_once` at a
+    time.
     """
 
     name: str
@@ -40,6 +46,14 @@ class Dialect:
     speech_instructions: bool = True
     longest_speech: int = 4096
     longest_speech_tokens: int = 0
+    word_times_model: str = ""
+    diarizing_model: str = ""
+    translating_model: str = ""
+    transcription_max_bytes: int = 26_214_400
+    transcription_max_s: float = 1800.0
+    transcription_piece_s: float = 600.0
+    transcription_upload: str = "mp3"
+    transcriptions_at_once: int = 4
 
 
 @cache

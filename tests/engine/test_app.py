@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import math
 import socket
 import time
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from typing import Any
 
 import openai
 import pytest
-from openai.types.audio import Transcription
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai_server.listening import UvicornThread
 from openai_server.sdk_types import validated
@@ -246,53 +244,3 @@ def test_a_body_that_is_no_json(client: openai.OpenAI) -> None:
 
 def test_models_are_listed(client: openai.OpenAI) -> None:
     assert [model.id for model in client.models.list()] == ["offline"]
-
-
-class TestTranscriptions:
-    def test_the_words_are_the_protocols(self, client: openai.OpenAI) -> None:
-        raw = client.audio.transcriptions.with_raw_response.create(file=("question.wav", QUESTION), model="offline")
-        found = validated(Transcription, raw.http_response.json())
-        assert "golden retriever" in found.text.lower()
-        assert found.usage.type == "duration"
-        assert found.usage.seconds == math.ceil(Clip(QUESTION).duration_s)
-
-    def test_as_text(self, client: openai.OpenAI) -> None:
-        text = client.audio.transcriptions.create(
-            file=("question.wav", QUESTION), model="offline", response_format="text", language="en"
-        )
-        assert "golden retriever" in str(text).lower()
-
-    def test_what_was_heard_in_a_talk_is_not_listened_to_again(
-        self, client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        ask(client, [recording()], aloud=False)
-        monkeypatch.setattr(engine().listener, "hear", lambda samples: "again")
-        found = client.audio.transcriptions.create(file=("question.wav", QUESTION), model="offline")
-        assert "golden retriever" in found.text.lower()
-
-    @pytest.mark.parametrize(
-        ("change", "param", "message"),
-        [
-            ({"model": "whisper-1"}, "model", "does not exist"),
-            ({"file": ("question.wav", b"no sound")}, "file", "corrupted or unsupported"),
-            ({"file": ("question.wav", b"")}, "file", "Missing required parameter: 'file'"),
-            ({"response_format": "vtt"}, "response_format", "can't answer in another form"),
-            ({"language": "fr"}, "language", "can't hear another language than English"),
-            ({"prompt": "Dogs"}, "prompt", "can't take 'prompt'"),
-            ({"stream": True}, "stream", "can't stream a transcript"),
-        ],
-        ids=["model", "sound", "nothing", "format", "language", "prompt", "stream"],
-    )
-    def test_what_it_can_not_do_is_refused(
-        self, client: openai.OpenAI, change: dict[str, Any], param: str, message: str
-    ) -> None:
-        request: Any = {"file": ("question.wav", QUESTION), "model": "offline", **change}
-        with pytest.raises(openai.APIStatusError, match=message) as refused:
-            client.audio.transcriptions.create(**request)
-        assert refused.value.status_code == (404 if param == "model" else 400)
-        assert refused.value.param == param  # type: ignore[attr-defined]
-
-    def test_what_is_no_form_is_refused(self, client: openai.OpenAI) -> None:
-        with pytest.raises(openai.APIStatusError) as refused:
-            client.post("/audio/transcriptions", body={"model": "offline"}, cast_to=object)
-        assert refused.value.status_code == 404

@@ -23,5 +23,6 @@ from .faults import Scripted, fault_names
 from .gate import Gate
 from .replies import ToolCall
 from .server import OpenAIServer, Recorded, serve
+from .transcriptions import Said
 
-__all__ = ["Gate", "OpenAIServer", "Recorded", "Scripted", "ToolCall", "fault_names", "serve"]
+__all__ = ["Gate", "OpenAIServer", "Recorded", "Said", "Scripted", "ToolCall", "fault_names", "serve"]

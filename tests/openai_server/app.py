@@ -18,7 +18,8 @@ from .faults import Scripted, error_fixture
 from .refusals import Refused
 from .replies import new_id
 from .speech import SpeechStream, check_speech
-from .transcriptions import read_form, transcription
+from .transcription_form import read_form
+from .transcriptions import TranscriptStream, transcription
 
 if TYPE_CHECKING:
     from .server import OpenAIServer, Recorded
@@ -73,7 +74,9 @@ class App:
             await self._send_half(response, scope, send)
         await response(scope, receive, send)
 
-    def _response(self, recorded: Recorded, fault: str | Scripted | None) -> Response | EventStream | SpeechStream:
+    def _response(
+        self, recorded: Recorded, fault: str | Scripted | None
+    ) -> Response | EventStream | SpeechStream | TranscriptStream:
         if isinstance(fault, Scripted):
             return fault.response()
         if fault == "not_json":
@@ -87,8 +90,9 @@ class App:
             return self._chat(recorded, fault)
         if route == ("POST", "/v1/audio/speech") and self._server.has_speech:
             return SpeechStream(self._server, check_speech(recorded.body), fault)
-        if route == ("POST", "/v1/audio/transcriptions") and fault is None:
-            return _json(transcription(self._server, recorded.form))
+        if recorded.path in ("/v1/audio/transcriptions", "/v1/audio/translations") and recorded.method == "POST":
+            translates = recorded.path.endswith("translations")
+            return transcription(self._server, recorded.form, len(recorded.raw), fault, translates=translates)
         if fault is not None:
             raise ValueError(f"{fault!r} was queued, but the request was {recorded.method} {recorded.path}")
         if route == ("GET", "/v1/models"):

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from starlette.types import Scope
 
@@ -22,6 +22,7 @@ from .replies import Reply, ToolCall
 from .sounds import tone_sweep
 from .speech import spoken_sound
 from .streams import StreamOrder
+from .transcriptions import Said
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +44,8 @@ class Recorded:
     body : object
         The body as JSON; None where it is empty or isn't JSON.
     form : dict
-        The fields of a form; a file is its name, its MIME type and its bytes.
+        The fields of a form; a file is its name, its MIME type and its bytes, and a field whose name ends in ``[]`` is
+        a list.
     status : int or None
         The status of the answer, once there is one.
     answered, broken_off : threading.Event
@@ -89,8 +91,11 @@ class OpenAIServer:
     script : list of str or list of ToolCall
         What it answers to the next requests before `words` and `tool_call` hold: words, or calls, whatever the
         request says of tools. Each answer takes the first.
-    heard : str or callable
-        What it writes down of a recording; a function gets the form, see `Recorded.form`.
+    heard : str, list of Said, or callable
+        What it writes down of a recording; a function gets the form, see `Recorded.form`. Words without times are
+        spread over the sound.
+    streams_transcripts : {"events", "chunks", ""}
+        How a transcript is streamed: as OpenAI's events, as vLLM's chunks, or not at all, whatever is asked for.
     has_speech : bool
         Whether it has ``/audio/speech``.
     silence_s : float
@@ -123,7 +128,8 @@ class OpenAIServer:
         self.duration_s = 1.0
         self.tool_call: ToolCall | list[ToolCall] | None = None
         self.script: list[str | list[ToolCall]] = []
-        self.heard: str | Callable[[dict[str, Any]], str] = "Is it a good dog?"
+        self.heard: str | list[Said] | Callable[[dict[str, Any]], str | list[Said]] = "Is it a good dog?"
+        self.streams_transcripts: Literal["events", "chunks", ""] = "events"
         self.has_speech = True
         self.silence_s = 0.1
         self.audio_ttl_s = 3600.0

@@ -69,11 +69,19 @@ def unsized_wav(samples: NDArray[np.float32]) -> bytes:
 
 
 def measured_s(data: bytes, audio_format: str) -> float:
-    """Length in seconds of a WAV or an MP3; ValueError where the bytes are not what `audio_format` says."""
-    is_wav = data[:4] == b"RIFF" and data[8:12] == b"WAVE"
+    """Length in seconds of a sound file; ValueError where the bytes are not what `audio_format` says.
+
+    What libsndfile can't read (MP4, WebM) is taken for a second long.
+    """
+    if audio_format in ("m4a", "mp4", "webm"):
+        if data[4:8] != b"ftyp" and data[:4] != b"\x1aE\xdf\xa3":
+            raise ValueError(f"not a {audio_format} file")
+        return 1.0
     # An MP3 starts with a tag or with a frame's eleven sync bits.
     is_mp3 = data[:3] == b"ID3" or (len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0)
-    if not {"wav": is_wav, "mp3": is_mp3}[audio_format]:
+    is_ogg, is_wav = data[:4] == b"OggS", data[:4] == b"RIFF" and data[8:12] == b"WAVE"
+    kinds = {"wav": is_wav, "flac": data[:4] == b"fLaC", "ogg": is_ogg, "oga": is_ogg}
+    if not kinds.get(audio_format, is_mp3):
         raise ValueError(f"not a {audio_format} file")
     try:
         found = soundfile.info(BytesIO(data))

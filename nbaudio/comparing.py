@@ -1,0 +1,95 @@
+"""Words that were meant against words that were heard: the word error rate, and which words differ.
+
+Letters in upper and lower case are the same, and marks do not count. Numbers do: "7" and "seven" are two words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from nbaudio.display.html import AS_WRITTEN, Html, escape_markdown, tag
+from nbaudio.display.player import FIGURE, NOTE
+from nbaudio.display.table import Table
+from nbaudio.legible import legible
+
+__all__ = ["Comparison", "Difference", "compared"]
+
+_MOST_LISTED = 12
+
+
+class Difference(NamedTuple):
+    """Words that were meant, and what was heard in their place; one is empty where words are missing or too many."""
+
+    meant: str
+    heard: str
+
+    def __str__(self) -> str:
+        if not self.heard:
+            return f"{self.meant!r} is not heard"
+        return f"{self.heard!r} is heard instead of {self.meant!r}" if self.meant else f"{self.heard!r} is heard too"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far what was heard is from what was meant.
+
+    `word_error_rate` is how many words are wrong, missing or too many, for each word that was meant: 0 where all is
+    right, above 1 where more is wrong than was meant at all. `differences` are in their order.
+    """
+
+    meant: str
+    heard: str
+    word_error_rate: float
+    differences: tuple[Difference, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.differences:
+            return "All words are heard as they are meant."
+        listed = "; ".join(str(one) for one in self.differences[:_MOST_LISTED])
+        more = len(self.differences) - _MOST_LISTED
+        return f"Word error rate {self.word_error_rate:.0%}: {listed}{f'; and {more} more' if more > 0 else ''}."
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        said = f"Word error rate {self.word_error_rate:.0%}" if self.differences else str(self)
+        rows = [[one.meant or "(nothing)", one.heard or "(nothing)"] for one in self.differences]
+        table = Table(["Meant", "Heard"], rows)._repr_mimebundle_() if rows else {"text/html": "", "text/markdown": ""}
+        line = tag("p", tag("strong", said), style="margin:.4em 0")
+        heard = tag("p", tag("small", f"Heard: {legible(self.heard)}"), style=NOTE)
+        parts = [line, *([Html(table["text/html"])] if rows else []), heard]
+        return {
+            "text/plain": legible(str(self)),
+            "text/html": tag("figure", *parts, class_=AS_WRITTEN, style=FIGURE),
+            "text/markdown": "\n\n".join(filter(None, [escape_markdown(said), table["text/markdown"]])),
+        }
+
+
+def compared(meant: str, heard: str) -> Comparison:
+    """Two texts compared by jiwer.
+
+    Examples
+    --------
+    >>> print(compared("A dog is loyal.", "a dock is"))
+    Word error rate 50%: 'dock' is heard instead of 'dog'; 'loyal' is not heard.
+    """
+    import jiwer
+
+    reference, hypothesis = _words(meant), _words(heard)
+    if not reference or not hypothesis:  # jiwer takes no empty reference
+        left = [Difference(" ".join(reference), " ".join(hypothesis))] if reference or hypothesis else []
+        return Comparison(meant, heard, float(bool(left)), tuple(left))
+    found = jiwer.process_words(" ".join(reference), " ".join(hypothesis))
+    differences = tuple(
+        Difference(
+            " ".join(reference[part.ref_start_idx : part.ref_end_idx]),
+            " ".join(hypothesis[part.hyp_start_idx : part.hyp_end_idx]),
+        )
+        for part in found.alignments[0]
+        if part.type != "equal"
+    )
+    return Comparison(meant, heard, float(found.wer), differences)
+
+
+def _words(text: str) -> list[str]:
+    kept = (letter if letter.isalnum() or letter == "'" else " " for letter in text.lower().replace("’", "'"))
+    return [word for word in (word.strip("'") for word in "".join(kept).split()) if word]

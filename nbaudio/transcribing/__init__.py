@@ -1,0 +1,1 @@
+"""Speech to text: recordings of any length in, transcripts with times and speakers out."""
