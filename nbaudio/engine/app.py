@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import threading
 import time
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import closing
+from contextlib import aclosing, closing
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -20,6 +20,7 @@ from starlette.routing import Route
 from nbaudio.engine.answer import Answerer, Piece, Tally
 from nbaudio.engine.asked import MODEL, Asked, Refusal, read_request
 from nbaudio.engine.parts import Engine
+from nbaudio.engine.stepping import stepped
 from nbaudio.engine.transcriptions import transcribed
 from nbaudio.errors import NbaudioError
 from nbaudio.sound import codecs
@@ -50,7 +51,9 @@ def create_app(engine: Engine) -> Starlette:
         if asked.stream:
             chunks = _chunks(answerer, asked, messages, tally)
             return StreamingResponse(_events(chunks), media_type="text/event-stream")
-        return JSONResponse(await run_in_threadpool(_whole, answerer, asked, messages, tally))
+        async with aclosing(stepped(answerer.pieces(asked, messages, tally))) as pieces:
+            pcm16 = b"".join([piece.pcm16 async for piece in pieces])
+        return JSONResponse(await run_in_threadpool(_whole, answerer, asked, tally, pcm16))
 
     async def transcriptions(request: Request) -> Response:
         return await transcribed(answerer, request)
@@ -66,23 +69,29 @@ def create_app(engine: Engine) -> Starlette:
         # A part that can't be loaded says itself what to do. It is no 5xx, since asking again would not mend it.
         return JSONResponse(Refusal(str(error), code="engine_not_ready").body(), 400)
 
+    async def unknown(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        message = f"Unknown request URL: {request.method} {request.url.path}. The offline engine has no such route."
+        return JSONResponse(Refusal(message, code="unknown_url").body(), error.status_code, headers=error.headers)
+
+    async def failed(_: Request, error: Exception) -> Response:
+        return JSONResponse(_failure(error).body(), 500)
+
     return Starlette(
         routes=[
             Route("/v1/chat/completions", chat, methods=["POST"]),
             Route("/v1/audio/transcriptions", transcriptions, methods=["POST"]),
             Route("/v1/models", models, methods=["GET"]),
         ],
-        exception_handlers={Refusal: refused, NbaudioError: broken},
+        exception_handlers={Refusal: refused, NbaudioError: broken, HTTPException: unknown, Exception: failed},
     )
 
 
 _MODEL_CARD = {"id": MODEL, "object": "model", "created": 1_790_000_000, "owned_by": "nbaudio"}
 
 
-def _whole(answerer: Answerer, asked: Asked, messages: list[dict[str, str]], tally: Tally) -> dict[str, Any]:
+def _whole(answerer: Answerer, asked: Asked, tally: Tally, pcm16: bytes) -> dict[str, Any]:
     """The answer as one chat completion."""
-    with closing(answerer.pieces(asked, messages, tally)) as pieces:
-        pcm16 = b"".join(piece.pcm16 for piece in pieces)
     text = tally.text
     message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
     if asked.aloud:
@@ -143,26 +152,17 @@ def _deltas(piece: Piece, aloud: bool) -> Iterator[dict[str, Any]]:
 
 async def _events(chunks: Generator[dict[str, Any], None, None]) -> AsyncIterator[bytes]:
     """Server-sent events; what breaks after the start is told inside the stream, as the protocol does."""
-    busy = threading.Lock()
-
-    def step() -> dict[str, Any] | None:
-        with busy:
-            return next(chunks, None)
-
-    def close() -> None:
-        with busy:
-            chunks.close()
-
     try:
-        while (chunk := await run_in_threadpool(step)) is not None:
-            yield _event(json.dumps(chunk, separators=(",", ":")))
+        async with aclosing(stepped(chunks)) as made:
+            async for chunk in made:
+                yield _event(json.dumps(chunk, separators=(",", ":")))
         yield _event("[DONE]")
     except Exception as error:
-        yield _event(json.dumps(Refusal(f"The offline engine failed: {error}", status=500).body()))
-    finally:
-        # A client that has gone cancels this while a step may still be running in its thread, and a generator that
-        # runs can't be closed: so it is closed after that step, by somebody who can wait for it.
-        threading.Thread(target=close, name="nbaudio-close", daemon=True).start()
+        yield _event(json.dumps(_failure(error).body()))
+
+
+def _failure(error: Exception) -> Refusal:
+    return Refusal(f"The offline engine failed: {error}", status=500)
 
 
 def _event(data: str) -> bytes:

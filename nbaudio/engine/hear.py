@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nbaudio.engine.meter import Meter
+
 __all__ = ["SAMPLE_RATE", "Listener", "speech"]
 
 SAMPLE_RATE = 16_000
@@ -60,6 +62,7 @@ class Listener:
         self._tokenizer = Tokenizer(self._whisper.hf_tokenizer, multilingual, task="transcribe", language="en")
         self._prompt = [*self._tokenizer.sot_sequence, self._tokenizer.no_timestamps]
         self._lock = threading.Lock()
+        self.heard = Meter()
 
     def hear(self, samples: NDArray[np.float32]) -> str:
         """The words in a sound; empty where nobody speaks.
@@ -70,6 +73,7 @@ class Listener:
         """
         with self._lock:
             said = [self._window(speech) for speech in speech(samples)]
+        self.heard.add(len(samples) / SAMPLE_RATE)
         return " ".join(text for text in said if any(character.isalnum() for character in text))
 
     def _window(self, speech: NDArray[np.float32]) -> str:

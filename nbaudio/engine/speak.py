@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nbaudio.engine.meter import Meter
 from nbaudio.engine.sentences import pieces
 from nbaudio.engine.voices import VOICES, Voice
 
@@ -183,6 +184,7 @@ class Speaker:
         self._synth = hibari.tts.dsp.synth
         self._resample = soxr.resample
         self._phonemes_of = self._hibari.g2p  # loads the dictionaries now and not in the first answer
+        self.spoken = Meter()
 
     def speak(self, text: str, voice: str = "alloy", speed: float = 1.0) -> Floats:
         """Speech of a text.
@@ -223,7 +225,9 @@ class Speaker:
             for phonemes in textwrap.wrap(self._phonemes_of(piece), _MOST_PHONEMES)
             if any(symbol.isalpha() for symbol in phonemes)
         ]
-        return _finished(np.concatenate(said), _pause_s(piece) / rate) if said else np.zeros(0, np.float32)
+        wave = _finished(np.concatenate(said), _pause_s(piece) / rate) if said else np.zeros(0, np.float32)
+        self.spoken.add(len(wave) / SAMPLE_RATE)
+        return wave
 
     def _wave(self, phonemes: str, voice: Voice, rate: float) -> Floats:
         """The voice saying phonemes, at no particular level."""
