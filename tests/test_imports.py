@@ -24,7 +24,7 @@ LEVELS = (
     ("captions", "wire", "interpolate", "speakable", "tools", "display"),
     ("settings", "prices", "sound"),
     ("engine",),
-    ("backends",),
+    ("backends", "serving"),
     ("turns", "records", "events", "exchange", "journal", "spending", "conversation", "history", "doctor", "demo"),
     ("widgets",),
     ("magics", "__init__", "__main__"),
@@ -43,6 +43,7 @@ OUTSIDE = {
         "py3langid", "platformdirs", "filelock",
     },
     "backends": {"httpx", "anyio"},
+    "serving": {"uvicorn", "prometheus_client", "starlette", "anyio", "ray"},
     "demo": {"nbclient", "nbconvert", "nbformat", "tqdm"},
     "widgets": {"anywidget", "traitlets", "numpy", "sounddevice", "IPython", "platformdirs"},
     "magics": {"IPython", "traitlets"},
@@ -51,7 +52,7 @@ PLACE = {room: (level, place) for level, rooms in enumerate(LEVELS) for place, r
 HEAVY = {
     "IPython", "ipywidgets", "anywidget", "httpx", "anyio", "numpy", "soundfile", "soxr", "traitlets", "tqdm",
     "faster_whisper", "ctranslate2", "onnxruntime", "hibari", "xllamacpp", "starlette", "py3langid", "platformdirs",
-    "nbclient", "nbconvert", "nbformat", "openai", "pandas",
+    "nbclient", "nbconvert", "nbformat", "openai", "pandas", "uvicorn", "prometheus_client", "ray",
 }  # fmt: skip
 
 
