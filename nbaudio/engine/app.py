@@ -6,8 +6,9 @@ import base64
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import aclosing, closing
+from itertools import chain
 from typing import Any
 
 from starlette.applications import Starlette
@@ -49,8 +50,10 @@ def create_app(engine: Engine) -> Starlette:
         tally = Tally()
         messages = await run_in_threadpool(answerer.prepare, asked, tally)
         if asked.stream:
-            chunks = _chunks(answerer, asked, messages, tally)
-            return StreamingResponse(_events(chunks), media_type="text/event-stream")
+            chunks = stepped(_chunks(answerer, asked, messages, tally))
+            # An answer begins with its first words: until then what fails has a status, and clients ask again.
+            first = await anext(chunks)
+            return StreamingResponse(_events(first, chunks), media_type="text/event-stream")
         async with aclosing(stepped(answerer.pieces(asked, messages, tally))) as pieces:
             pcm16 = b"".join([piece.pcm16 async for piece in pieces])
         return JSONResponse(await run_in_threadpool(_whole, answerer, asked, tally, pcm16))
@@ -125,12 +128,13 @@ def _chunks(
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return {**head, "choices": [choice]}
 
-    if asked.aloud:
-        yield chunk({"role": "assistant", "content": None, "refusal": None, "audio": {"id": audio_id}})
-    else:
-        yield chunk({"role": "assistant", "content": "", "refusal": None})
     with closing(answerer.pieces(asked, messages, tally)) as pieces:
-        for piece in pieces:
+        first = next(pieces, None)
+        if asked.aloud:
+            yield chunk({"role": "assistant", "content": None, "refusal": None, "audio": {"id": audio_id}})
+        else:
+            yield chunk({"role": "assistant", "content": "", "refusal": None})
+        for piece in () if first is None else chain((first,), pieces):
             yield from (chunk(delta) for delta in _deltas(piece, asked.aloud))
     if asked.aloud:
         answerer.remember(audio_id, tally.text, expires_at)
@@ -150,11 +154,12 @@ def _deltas(piece: Piece, aloud: bool) -> Iterator[dict[str, Any]]:
         yield {"audio": {"data": base64.b64encode(piece.pcm16[start : start + _PIECE_BYTES]).decode("ascii")}}
 
 
-async def _events(chunks: Generator[dict[str, Any], None, None]) -> AsyncIterator[bytes]:
+async def _events(first: dict[str, Any], rest: AsyncGenerator[dict[str, Any], None]) -> AsyncIterator[bytes]:
     """Server-sent events; what breaks after the start is told inside the stream, as the protocol does."""
     try:
-        async with aclosing(stepped(chunks)) as made:
-            async for chunk in made:
+        async with aclosing(rest):
+            yield _event(json.dumps(first, separators=(",", ":")))
+            async for chunk in rest:
                 yield _event(json.dumps(chunk, separators=(",", ":")))
         yield _event("[DONE]")
     except Exception as error:

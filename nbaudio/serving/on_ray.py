@@ -8,14 +8,14 @@ those with the fewest.
 from __future__ import annotations
 
 import os
-from typing import Any
-
-from ray import serve
-from ray.serve import Application
+from typing import TYPE_CHECKING, Any
 
 from nbaudio.errors import CellError
 from nbaudio.serving.command import TOKEN_VARIABLE, load
 from nbaudio.serving.limits import Limits
+
+if TYPE_CHECKING:
+    from ray.serve import Application
 
 __all__ = ["application"]
 
@@ -46,6 +46,8 @@ def application(options: dict[str, Any]) -> Application:
     if given:
         known = ", ".join(["replicas", "cpus", "brain", *vars(usual)])
         raise CellError(f"There is no option {next(iter(given))!r}.", f"There are {known}.")
+
+    from ray import serve
 
     def build() -> Any:  # on the replica
         return load(brain, limits, os.environ.get(TOKEN_VARIABLE, "").strip())
