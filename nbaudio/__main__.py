@@ -1,4 +1,4 @@
-"""``python -m nbaudio``: what is set up, the weights, and a demonstration."""
+"""``python -m nbaudio``: what is set up, the weights, a demonstration, and the engine for many."""
 
 from __future__ import annotations
 
@@ -53,6 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("notebook", nargs="?", type=Path, help="by default the quickstart that comes with nbaudio")
     demo.add_argument("--to", type=Path, default=Path("nbaudio-demo"), help="folder for the results (%(default)s)")
     demo.set_defaults(run=_demo)
+
+    from nbaudio.serving.command import add_options
+
+    add_options(commands.add_parser("serve", help="serve the offline engine to the notebooks of a class"))
     return parser
 
 

@@ -24,7 +24,7 @@ LEVELS = (
     ("captions", "wire", "interpolate", "speakable", "sentences", "tools", "display"),
     ("settings", "prices", "sound", "comparing"),
     ("engine",),
-    ("backends",),
+    ("backends", "serving"),
     (
         *("turns", "records", "events", "outgoing", "exchange", "journal", "spending"),
         *("transcribing", "speaking", "conversation", "history", "doctor", "demo"),
@@ -49,6 +49,7 @@ OUTSIDE = {
         "py3langid", "platformdirs", "filelock",
     },
     "backends": {"httpx", "anyio"},
+    "serving": {"uvicorn", "prometheus_client", "starlette", "anyio", "ray"},
     "demo": {"nbclient", "nbconvert", "nbformat", "tqdm"},
     "widgets": {"anywidget", "traitlets", "numpy", "sounddevice", "IPython", "platformdirs"},
     "magics": {"IPython", "traitlets"},
@@ -57,7 +58,7 @@ PLACE = {room: (level, place) for level, rooms in enumerate(LEVELS) for place, r
 HEAVY = {
     "IPython", "ipywidgets", "anywidget", "httpx", "anyio", "numpy", "soundfile", "soxr", "traitlets", "tqdm",
     "faster_whisper", "ctranslate2", "onnxruntime", "hibari", "xllamacpp", "starlette", "py3langid", "platformdirs",
-    "jiwer", "nbclient", "nbconvert", "nbformat", "openai", "pandas",
+    "jiwer", "nbclient", "nbconvert", "nbformat", "openai", "pandas", "uvicorn", "prometheus_client", "ray",
 }  # fmt: skip
 
 

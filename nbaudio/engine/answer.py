@@ -197,7 +197,9 @@ class Answerer:
         known = self.heard_before(digest)
         if known is None:
             try:
-                samples, sample_rate = codecs.decode(codecs.repair_wav(data))
+                samples, sample_rate = codecs.decode(codecs.repair_wav(data), most_s=self._engine.most_audio_s)
+            except codecs.SoundTooLong as error:
+                raise Refusal(str(error), status=413, param=param, code="audio_too_long") from None
             except ClipError as error:
                 raise Refusal(f"Audio file might be corrupted or unsupported: {error}", param=param) from None
             mono = np.nan_to_num(samples.mean(axis=1, keepdims=True, dtype=np.float32))

@@ -6,12 +6,14 @@ import base64
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import aclosing, closing
+from itertools import chain
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -20,7 +22,7 @@ from nbaudio.engine.answer import Answerer, Piece, Tally
 from nbaudio.engine.asked import MODEL, Asked, Refusal, read_request
 from nbaudio.engine.parts import Engine
 from nbaudio.engine.speech import spoken
-from nbaudio.engine.stepping import stepwise
+from nbaudio.engine.stepping import stepped
 from nbaudio.engine.transcriptions import transcribed, translated
 from nbaudio.errors import NbaudioError
 from nbaudio.sound import codecs
@@ -49,9 +51,13 @@ def create_app(engine: Engine) -> Starlette:
         tally = Tally()
         messages = await run_in_threadpool(answerer.prepare, asked, tally)
         if asked.stream:
-            chunks = _chunks(answerer, asked, messages, tally)
-            return StreamingResponse(_events(chunks), media_type="text/event-stream")
-        return JSONResponse(await run_in_threadpool(_whole, answerer, asked, messages, tally))
+            chunks = stepped(_chunks(answerer, asked, messages, tally))
+            # An answer begins with its first words: until then what fails has a status, and clients ask again.
+            first = await anext(chunks)
+            return StreamingResponse(_events(first, chunks), media_type="text/event-stream")
+        async with aclosing(stepped(answerer.pieces(asked, messages, tally))) as pieces:
+            pcm16 = b"".join([piece.pcm16 async for piece in pieces])
+        return JSONResponse(await run_in_threadpool(_whole, answerer, asked, tally, pcm16))
 
     async def speech(request: Request) -> Response:
         return await spoken(engine, request)
@@ -70,6 +76,14 @@ def create_app(engine: Engine) -> Starlette:
         # A part that can't be loaded says itself what to do. It is no 5xx, since asking again would not mend it.
         return JSONResponse(Refusal(str(error), code="engine_not_ready").body(), 400)
 
+    async def unknown(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        message = f"Unknown request URL: {request.method} {request.url.path}. The offline engine has no such route."
+        return JSONResponse(Refusal(message, code="unknown_url").body(), error.status_code, headers=error.headers)
+
+    async def failed(_: Request, error: Exception) -> Response:
+        return JSONResponse(_failure(error).body(), 500)
+
     return Starlette(
         routes=[
             Route("/v1/chat/completions", chat, methods=["POST"]),
@@ -78,17 +92,15 @@ def create_app(engine: Engine) -> Starlette:
             Route("/v1/audio/translations", translated, methods=["POST"]),
             Route("/v1/models", models, methods=["GET"]),
         ],
-        exception_handlers={Refusal: refused, NbaudioError: broken},
+        exception_handlers={Refusal: refused, NbaudioError: broken, HTTPException: unknown, Exception: failed},
     )
 
 
 _MODEL_CARD = {"id": MODEL, "object": "model", "created": 1_790_000_000, "owned_by": "nbaudio"}
 
 
-def _whole(answerer: Answerer, asked: Asked, messages: list[dict[str, str]], tally: Tally) -> dict[str, Any]:
+def _whole(answerer: Answerer, asked: Asked, tally: Tally, pcm16: bytes) -> dict[str, Any]:
     """The answer as one chat completion."""
-    with closing(answerer.pieces(asked, messages, tally)) as pieces:
-        pcm16 = b"".join(piece.pcm16 for piece in pieces)
     text = tally.text
     message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
     if asked.aloud:
@@ -122,12 +134,13 @@ def _chunks(
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return {**head, "choices": [choice]}
 
-    if asked.aloud:
-        yield chunk({"role": "assistant", "content": None, "refusal": None, "audio": {"id": audio_id}})
-    else:
-        yield chunk({"role": "assistant", "content": "", "refusal": None})
     with closing(answerer.pieces(asked, messages, tally)) as pieces:
-        for piece in pieces:
+        first = next(pieces, None)
+        if asked.aloud:
+            yield chunk({"role": "assistant", "content": None, "refusal": None, "audio": {"id": audio_id}})
+        else:
+            yield chunk({"role": "assistant", "content": "", "refusal": None})
+        for piece in () if first is None else chain((first,), pieces):
             yield from (chunk(delta) for delta in _deltas(piece, asked.aloud))
     if asked.aloud:
         answerer.remember(audio_id, tally.text, expires_at)
@@ -147,15 +160,20 @@ def _deltas(piece: Piece, aloud: bool) -> Iterator[dict[str, Any]]:
         yield {"audio": {"data": base64.b64encode(piece.pcm16[start : start + _PIECE_BYTES]).decode("ascii")}}
 
 
-async def _events(chunks: Generator[dict[str, Any], None, None]) -> AsyncIterator[bytes]:
+async def _events(first: dict[str, Any], rest: AsyncGenerator[dict[str, Any], None]) -> AsyncIterator[bytes]:
     """Server-sent events; what breaks after the start is told inside the stream, as the protocol does."""
     try:
-        async with aclosing(stepwise(chunks)) as steps:
-            async for chunk in steps:
+        async with aclosing(rest):
+            yield _event(json.dumps(first, separators=(",", ":")))
+            async for chunk in rest:
                 yield _event(json.dumps(chunk, separators=(",", ":")))
         yield _event("[DONE]")
     except Exception as error:
-        yield _event(json.dumps(Refusal(f"The offline engine failed: {error}", status=500).body()))
+        yield _event(json.dumps(_failure(error).body()))
+
+
+def _failure(error: Exception) -> Refusal:
+    return Refusal(f"The offline engine failed: {error}", status=500)
 
 
 def _event(data: str) -> bytes:

@@ -27,7 +27,7 @@ class Refusal(Exception):
 
     def body(self) -> dict[str, Any]:
         """The envelope."""
-        kind = "invalid_request_error" if self.status < 500 else "server_error"
+        kind = "server_error" if self.status >= 500 else "requests" if self.status == 429 else "invalid_request_error"
         return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
 
 

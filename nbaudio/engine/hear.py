@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nbaudio.engine.meter import Meter
 from nbaudio.engine.word_times import TimedWord, mended, word_times
 
 __all__ = ["SAMPLE_RATE", "Listener", "Passage", "speech", "stretches"]
@@ -101,6 +102,7 @@ class Listener:
         self._tokenizer = Tokenizer(self._whisper.hf_tokenizer, multilingual, task="transcribe", language="en")
         self._prompt = [*self._tokenizer.sot_sequence, self._tokenizer.no_timestamps]
         self._lock = threading.Lock()
+        self.heard = Meter()
 
     def hear(self, samples: NDArray[np.float32]) -> str:
         """The words in a sound; empty where nobody speaks.
@@ -111,6 +113,7 @@ class Listener:
         """
         with self._lock:
             said = [self._passage(speech, _PLAINLY) for speech in speech(samples)]
+        self.heard.add(len(samples) / SAMPLE_RATE)
         return " ".join(passage.text for passage in said if passage is not None)
 
     def passages(
@@ -140,6 +143,7 @@ class Listener:
         for start, samples in stretches(blocks):
             with self._lock:  # others take their turn between two stretches
                 passage = self._passage(samples, how)
+            self.heard.add(len(samples) / SAMPLE_RATE)
             if passage is not None:
                 yield _moved(passage, start / SAMPLE_RATE)
 

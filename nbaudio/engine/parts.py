@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from functools import cache
 from typing import TYPE_CHECKING
@@ -23,10 +24,13 @@ class Engine:
         As in ``%config NbAudio.brain``.
     threads : int
         CPU threads for each part.
+    most_audio_s : float
+        Seconds of the longest recording that is listened to.
     """
 
-    def __init__(self, brain: str = "", threads: int = 1) -> None:
+    def __init__(self, brain: str = "", threads: int = 1, most_audio_s: float = math.inf) -> None:
         self._brain_name, self._threads = brain, threads
+        self.most_audio_s = most_audio_s
         self._lock = threading.Lock()
         self._listener: Listener | None = None
         self._brain: Brain | None = None
@@ -62,6 +66,16 @@ class Engine:
 
                 self._speaker = Speaker(self._threads)
             return self._speaker
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of sound listened to so far."""
+        return self._listener.heard.seconds if self._listener is not None else 0.0
+
+    @property
+    def spoken_s(self) -> float:
+        """Seconds of sound spoken so far."""
+        return self._speaker.spoken.seconds if self._speaker is not None else 0.0
 
 
 def engine(brain: str = "") -> Engine:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nbaudio.engine.meter import Meter
 from nbaudio.engine.reading import Reader, Reading, plain
 from nbaudio.engine.voices import VOICES, Voice
 from nbaudio.sentences import pieces
@@ -217,6 +218,7 @@ class Speaker:
         self._ids = json.loads(Path(tts.ASSETS, "vocab.json").read_text(encoding="utf-8"))
         self._synth = dsp.synth
         self._resample = soxr.resample
+        self.spoken = Meter()
 
     def speak(self, text: str, voice: str = "alloy", speed: float = 1.0) -> Floats:
         """Speech of a text.
@@ -288,6 +290,7 @@ class Speaker:
             for word in reading.words
             if word.first < word.last
         ]
+        self.spoken.add(len(samples) / SAMPLE_RATE)
         return Said(piece, samples, tuple(_as_heard(words, samples)))
 
     def _waves(self, reading: Reading, voice: Voice, rate: float) -> tuple[Floats, npt.NDArray[np.float64]]:

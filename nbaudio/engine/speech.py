@@ -24,7 +24,7 @@ from nbaudio.engine.asked import Refusal, check_model, check_voice
 from nbaudio.engine.language import other_language
 from nbaudio.engine.parts import Engine
 from nbaudio.engine.speak import FASTEST, SAMPLE_RATE, SLOWEST, Said
-from nbaudio.engine.stepping import stepwise
+from nbaudio.engine.stepping import stepped
 from nbaudio.sound import codecs
 
 __all__ = ["spoken"]
@@ -208,14 +208,14 @@ def _deltas(sound: bytes, words: list[dict[str, Any]]) -> Iterator[dict[str, Any
 async def _bare(making: _Making) -> AsyncIterator[bytes]:
     # What breaks off here breaks the connection: there is no other way to tell of it in the middle of a sound.
     yield _head(making.asked.format)
-    async with aclosing(stepwise(making.pieces())) as pieces:
+    async with aclosing(stepped(making.pieces())) as pieces:
         async for pcm16, _ in pieces:
             yield pcm16
 
 
 async def _events(making: _Making) -> AsyncIterator[bytes]:
     try:
-        async with aclosing(stepwise(making.events())) as events:
+        async with aclosing(stepped(making.events())) as events:
             async for event in events:
                 yield f"data: {json.dumps(event, separators=(',', ':'))}\n\n".encode()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Work that goes on in a thread while its results are sent, one by one, and that ends when nobody wants more."""
+"""Work that is done step by step in threads, and that ends soon after nobody waits for it any more."""
 
 from __future__ import annotations
 
@@ -8,28 +8,37 @@ from typing import TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
-__all__ = ["stepwise"]
+__all__ = ["stepped"]
 
 T = TypeVar("T")
 
 
-async def stepwise(work: Generator[T, None, None]) -> AsyncGenerator[T, None]:
-    """What a generator gives, each step of it in a thread; the generator is closed in the end, however that comes."""
+async def stepped(steps: Generator[T, None, None]) -> AsyncGenerator[T, None]:
+    """What a generator gives, each step of it made in a thread.
+
+    A thread can't be stopped, and a generator that runs can't be closed. So when the one who waits is cancelled, or
+    closes this, the step that is running comes to its end, and no other follows.
+
+    Parameters
+    ----------
+    steps : generator
+        Closed at the end, whatever the end was.
+    """
     busy = threading.Lock()
     over = object()
 
-    def step() -> T | object:
+    def step() -> object:
         with busy:
-            return next(work, over)
+            return next(steps, over)
 
     def close() -> None:
         with busy:
-            work.close()
+            steps.close()
 
     try:
-        while (found := await run_in_threadpool(step)) is not over:
-            yield found  # type: ignore[misc]
+        while (made := await run_in_threadpool(step)) is not over:
+            yield made  # type: ignore[misc]
     finally:
-        # A client that has gone cancels this while a step may still be running in its thread, and a generator that
-        # runs can't be closed: so it is closed after that step, by somebody who can wait for it.
+        # Nothing may be awaited here while a task is being cancelled, and the step may still be running in its thread:
+        # so the generator is closed after it by somebody who can wait for it.
         threading.Thread(target=close, name="nbaudio-close", daemon=True).start()

@@ -9,6 +9,7 @@ Samples are float32, shape ``(frames, channels)``, full scale ±1.0. Nothing her
 from __future__ import annotations
 
 import io
+import math
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -105,13 +106,24 @@ def format_name(container: str, subtype: str) -> str:
     return known.get((container, subtype), {"WAVEX": "wav"}.get(container, container.lower()))
 
 
-def decode(data: bytes) -> tuple[Samples, int]:
+class SoundTooLong(ClipError):
+    """A sound that goes on beyond the length that somebody was ready to read."""
+
+
+def decode(data: bytes, *, most_s: float = math.inf) -> tuple[Samples, int]:
     """Samples and sample rate in Hz of a sound file's bytes.
+
+    Parameters
+    ----------
+    most_s : float
+        Seconds of the longest sound to read. A file of some megabytes can hold hours, and gigabytes of samples.
 
     Raises
     ------
     ClipError
         If libsndfile can't read it, or not to its end.
+    SoundTooLong
+        If it is longer than `most_s`; little more than that was read.
     """
     import soundfile
 
@@ -121,10 +133,18 @@ def decode(data: bytes) -> tuple[Samples, int]:
         raise ClipError(_unreadable(data), CAN_READ) from error
     with file:
         try:
-            if _is_doubtful(file.frames, data):
-                samples = _read_to_the_end(file)
+            most_frames = most_s * file.samplerate
+            doubtful = _is_doubtful(file.frames, data)
+            if not doubtful and file.frames > most_frames:
+                raise _too_long(most_s)
+            if doubtful:
+                samples = _read_to_the_end(file, most_frames)
+                if len(samples) > most_frames:
+                    raise _too_long(most_s)
             else:
                 samples = file.read(dtype="float32", always_2d=True)
+        except SoundTooLong:
+            raise
         except (soundfile.LibsndfileError, ValueError) as error:
             raise ClipError(
                 f"This {file.format} file is damaged or cut short: it can't be read to its end.",
@@ -141,12 +161,17 @@ def _is_doubtful(frames: int, data: bytes) -> bool:
     return frames > max(1_000_000, 100 * len(data))
 
 
-def _read_to_the_end(file: Any) -> Samples:
+def _too_long(most_s: float) -> SoundTooLong:
+    return SoundTooLong(f"The sound is longer than {most_s:g} s.", "Send a shorter one, or in pieces.")
+
+
+def _read_to_the_end(file: Any, most_frames: float) -> Samples:
     # After each read soundfile seeks to where it is anyway, which libsndfile can't do in FLAC of unknown length.
     file.seekable = lambda: False
-    blocks = [np.zeros((0, file.channels), np.float32)]
-    while len(block := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
+    blocks, frames = [np.zeros((0, file.channels), np.float32)], 0
+    while frames <= most_frames and len(block := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
         blocks.append(block)
+        frames += len(block)
     return np.concatenate(blocks)
 
 

@@ -1,0 +1,214 @@
+"""The engine's app with what a server needs around it: who may ask, turns, limits, metrics, an end in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+from contextlib import AsyncExitStack
+from ipaddress import ip_address
+
+import anyio
+from starlette.applications import Starlette
+from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
+
+from nbaudio.engine.app import create_app
+from nbaudio.engine.asked import Refusal
+from nbaudio.engine.parts import Engine
+from nbaudio.errors import mask
+from nbaudio.legible import legible
+from nbaudio.serving.bodies import Body, Gone, declared_bytes
+from nbaudio.serving.fair_queue import Closing, FairQueue, Full
+from nbaudio.serving.keys import Keys
+from nbaudio.serving.limits import Limits
+from nbaudio.serving.metrics import CONTENT_TYPE, Metrics
+from nbaudio.serving.work import Reply, work
+
+__all__ = ["Serving"]
+
+log = logging.getLogger("nbaudio.serving")
+_GONE = 499  # nginx's number for a client that went before the end of its answer
+_LONGEST_PATH = 100  # characters of it in the log
+_CLOSE = {"connection": "close"}  # else uvicorn would read on for as long as the client sends
+_BACK_SOON_S = 5  # when a server that stops may be there again
+
+
+class Serving:
+    """An ASGI app: the engine's, for many.
+
+    Parameters
+    ----------
+    engine : Engine
+    limits : Limits
+    token : str
+        What a client has to send; empty where everybody may ask who is on this machine.
+
+    Attributes
+    ----------
+    queue : FairQueue
+        Who waits, and who has a turn.
+    """
+
+    def __init__(self, engine: Engine, limits: Limits, token: str = "") -> None:
+        self._app: Starlette = create_app(engine)
+        self._limits, self._keys = limits, Keys(token)
+        self._cut = asyncio.Event()
+        self._stopping = False
+        self.queue = FairQueue(limits.workers, limits.queue)
+        self._metrics = Metrics(engine, self.queue)
+
+    async def stop(self) -> None:
+        """Give nobody a turn any more; returns when those who have one are answered, or their time to end is over."""
+        self._stopping = True
+        self.queue.close()
+        with anyio.move_on_after(self._limits.stop_s):
+            await self.queue.idle()
+            return
+        self._cut.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or whatever else a server sends, which goes to the engine's app as it is."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begin, request_id = time.monotonic(), f"req_{secrets.token_hex(12)}"
+        reply = Reply(send, [(b"x-request-id", request_id.encode())])
+        headers = dict(scope["headers"])
+        address = scope["client"][0] if scope.get("client") else "unknown"
+        client = self._keys.client(headers.get(b"authorization", b"").decode("latin-1"), address)
+        route, status = self._route(scope), 500
+        try:
+            await self._answer(scope, receive, reply, client, route)
+            status = reply.status
+        except Gone:
+            status = _GONE
+        except asyncio.CancelledError:  # so some servers say it
+            status = _GONE
+            raise
+        finally:
+            seconds = time.monotonic() - begin
+            self._metrics.count(route, status, seconds)
+            path = mask(legible(scope["path"][:_LONGEST_PATH]))
+            log.info("%s %s %s %d %.3f s %s", client or address, scope["method"], path, status, seconds, request_id)
+
+    def _route(self, scope: Scope) -> str:
+        """The route's path; `other` where there is none, for clients can ask for any number of paths."""
+        if scope["path"] in ("/healthz", "/metrics"):
+            return str(scope["path"])
+        found = (route for route in self._app.routes if route.matches(scope)[0] is Match.FULL)
+        return str(getattr(next(found, None), "path", "other"))
+
+    async def _answer(self, scope: Scope, receive: Receive, reply: Reply, client: str | None, route: str) -> None:
+        if route == "/healthz":
+            await self._health(reply)
+        elif self._keys.open and not _is_this_machine(scope):
+            await reply.refuse(_REBOUND)
+        elif client is None:
+            await reply.refuse(_WRONG_KEY)
+        elif route == "/metrics":
+            await _send(reply, 200, self._metrics.text(), CONTENT_TYPE)
+        elif route == "other" or scope["method"] != "POST":
+            await self._app(scope, receive, reply.send)
+        else:
+            with Body(self._limits.request_bytes) as body:
+                if await self._take(body, scope, receive, reply):
+                    await self._in_turn(scope, receive, reply, client, body)
+
+    async def _health(self, reply: Reply) -> None:
+        said = {"status": "stopping" if self._stopping else "ok"}
+        await _send(reply, 503 if self._stopping else 200, json.dumps(said).encode(), "application/json")
+
+    async def _take(self, body: Body, scope: Scope, receive: Receive, reply: Reply) -> bool:
+        """Whether the body is there now; else the client has been told why not."""
+        try:
+            with anyio.fail_after(self._limits.timeout_s):
+                await body.read(receive, declared_bytes(scope["headers"]))
+        except TimeoutError:
+            await reply.refuse(Refusal("The request did not come to its end in time.", status=408), _CLOSE)
+        except Refusal as refusal:
+            await reply.refuse(refusal, _CLOSE)
+        else:
+            return True
+        return False
+
+    async def _in_turn(self, scope: Scope, receive: Receive, reply: Reply, client: str, body: Body) -> None:
+        """Work on a request when its turn comes, as long as the client is there."""
+        gone = False
+        async with anyio.create_task_group() as tasks:
+
+            async def watch() -> None:
+                nonlocal gone
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                gone = not reply.over  # servers say the same when all is sent
+                if gone:
+                    reply.over = True
+                    tasks.cancel_scope.cancel()
+
+            tasks.start_soon(watch)
+            await self._turn(scope, reply, client, body)
+            tasks.cancel_scope.cancel()
+        if gone:
+            raise Gone
+
+    async def _turn(self, scope: Scope, reply: Reply, client: str, body: Body) -> None:
+        begin = time.monotonic()
+        async with AsyncExitStack() as until_the_end:
+            try:
+                with anyio.fail_after(self._limits.timeout_s):
+                    await until_the_end.enter_async_context(self.queue.turn(client))
+            except Full as full:
+                await reply.refuse(_BUSY, _retry_after(full.retry_after_s))
+            except Closing:
+                await reply.refuse(_STOPPING, _retry_after(_BACK_SOON_S))
+            except TimeoutError:
+                await reply.refuse(_TOO_LATE)
+            else:
+                self._metrics.waited(time.monotonic() - begin)
+                await work(self._app, scope, body, reply, self._limits.timeout_s, self._cut)
+
+
+_REBOUND = Refusal(
+    "This server has no token, so it answers to this machine's own names only: localhost, 127.0.0.1, [::1].",
+    status=403,
+    code="unknown_host",
+)
+_WRONG_KEY = Refusal(
+    "Incorrect API key provided. The key is the server's token, or one of your own that is made from it.",
+    status=401,
+    code="invalid_api_key",
+)
+_BUSY = Refusal(
+    "The server is busy, and so many wait already that no more may. Ask again later.",
+    status=429,
+    code="rate_limit_exceeded",
+)
+_STOPPING = Refusal("The server is stopping. Ask again when it is back.", status=503)
+_TOO_LATE = Refusal("Others took so long that your turn did not come in time. Ask again later.", status=503)
+
+
+def _is_this_machine(scope: Scope) -> bool:
+    """Whether a request was sent to a name of the loopback.
+
+    A web page anywhere can have its own name lead to this machine, and so make a browser ask here and read the answer
+    (DNS rebinding); but the request still says the name. Where there is a token, such a page does not have it.
+    """
+    host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    try:
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _retry_after(seconds: float) -> dict[str, str]:
+    return {"retry-after": f"{seconds:.0f}", "retry-after-ms": f"{seconds * 1000:.0f}"}
+
+
+async def _send(reply: Reply, status: int, body: bytes, kind: str) -> None:
+    headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+    await reply.send({"type": "http.response.start", "status": status, "headers": headers})
+    await reply.send({"type": "http.response.body", "body": body})
