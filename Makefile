@@ -41,7 +41,7 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.tests-installed: $(VENV)/.installed
 	@echo "Installing what the tests need ..."
-	$(PIP) install --quiet --group test
+	$(PIP) install --quiet --editable '.[offline,notebook,ray]' --group test
 	@touch $@
 
 clean:
