@@ -44,6 +44,7 @@ class Connection:
         self._http = httpx.AsyncClient(
             base_url=backend.base_url + "/",
             headers=headers,
+            params=dict(backend.dialect.query),
             timeout=httpx.Timeout(options.timeout_s, connect=options.connect_timeout_s),
             transport=_offline_transport(options) if backend.offline else None,
         )
