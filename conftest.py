@@ -44,6 +44,7 @@ def _mine(folder: Path) -> dict[str, str]:
         "NBAUDIO_CACHE_FOLDER": str(folder / "answers"),
         "NBAUDIO_DAY_TOTALS": str(folder / "day-totals.sqlite3"),
         "NBAUDIO_JOURNAL": str(folder / "journal" / "journal.sqlite3"),
+        "NBAUDIO_SERVERS_FILE": str(folder / "servers.toml"),
     }
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nbaudio.captions.phrases import Captions
+    from nbaudio.connecting import connect
     from nbaudio.conversation.chats import chat, chats
     from nbaudio.conversation.talk import Conversation
     from nbaudio.errors import NbaudioError
@@ -60,6 +61,7 @@ __all__ = [
     "VoiceChat",
     "chat",
     "chats",
+    "connect",
     "errors",
     "history",
     "usage",
@@ -90,6 +92,7 @@ _HOMES = {
     "VoiceChat": "nbaudio.widgets.voice_chat",
     "chat": "nbaudio.conversation.chats",
     "chats": "nbaudio.conversation.chats",
+    "connect": "nbaudio.connecting",
     "usage": "nbaudio.spending.accounts",
 }
 
@@ -114,6 +117,7 @@ def load_ipython_extension(shell: Any) -> None:
     """Bring the magics into a notebook: ``%load_ext nbaudio``."""
     from nbaudio.magics.cells import NbAudioMagics
     from nbaudio.magics.transform import await_recordings, fill_empty_body, keep_question_marks
+    from nbaudio.magics.typed_keys import warn_of_typed_keys
     from nbaudio.settings import NbAudio
 
     options = NbAudio.instance(parent=shell)
@@ -126,4 +130,6 @@ def load_ipython_extension(shell: Any) -> None:
     ):
         if ours not in transforms:
             transforms.append(ours)
+    if warn_of_typed_keys not in shell.events.callbacks["pre_run_cell"]:
+        shell.events.register("pre_run_cell", warn_of_typed_keys)
     shell.register_magics(NbAudioMagics)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
-from nbaudio.servers.backend import Backend, backend_at
+from nbaudio.errors import NoBackend
+from nbaudio.servers.backend import Backend, backend_at, party
 from nbaudio.servers.keys import is_place
 from nbaudio.servers.typed import warn_of
-from nbaudio.settings import settings
+from nbaudio.settings import offline_installed, settings
 
 __all__ = ["connect"]
 
@@ -60,7 +62,12 @@ def connect(
     if key and not is_place(key) and key.strip() in _running_cell():
         warn_of(key.strip())
     if isinstance(url, Backend):
-        backend = url
+        backend = replace(
+            url,
+            model=model or url.model,
+            hear_with=party(hear_with or url.hear_with, chosen.servers(), chosen.api_key_env),
+            speak_with=party(speak_with or url.speak_with, chosen.servers(), chosen.api_key_env),
+        )
     else:
         backend = backend_at(
             url.strip(),
@@ -72,6 +79,8 @@ def connect(
             speak_with=speak_with,
             openai_key_env=chosen.api_key_env,
         )
+    if backend.offline and not offline_installed():
+        raise NoBackend("The offline engine is not installed.", "pip install 'nbaudio[offline]'")
     chosen.connect(backend)
     return backend
 

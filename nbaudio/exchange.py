@@ -15,7 +15,8 @@ from nbaudio.backends.connection import connection_to
 from nbaudio.settings import Backend, NbAudio
 from nbaudio.sound.clip import Clip
 from nbaudio.turns import Reply, ToolResult, Turn
-from nbaudio.wire.answers import AnswerReader, AudioDelta, TextDelta
+from nbaudio.wire.answers import Answer, AnswerReader, AudioDelta, TextDelta
+from nbaudio.wire.fitting import fitted_body, fitted_message, fitted_options
 from nbaudio.wire.requests import Message, Options, request_body
 
 __all__ = ["Exchange", "family"]
@@ -37,10 +38,24 @@ class Exchange:
     """
 
     def __init__(self, turns: Sequence[Turn], backend: Backend, options: Options, settings: NbAudio) -> None:
-        self.turns, self.backend, self.options, self.settings = _paired(turns), backend, options, settings
-        self._reader = AnswerReader(options.audio_format)
+        self.turns, self.backend, self.settings = _paired(turns), backend, settings
+        self.aloud = options.aloud
+        """Whether the person gets sound; `options` say whether the server is asked for it."""
+        voice = options.voice or backend.voice or settings.voice
+        self.options = fitted_options(replace(options, voice=voice), backend.dialect)
+        self._reader = AnswerReader(self.options.audio_format)
         self.dead_ids: set[str] = set()
         """Audio ids that the server turned out not to know any more."""
+        self.heard: dict[str, str] = {}
+        """What was written down of recordings for a server that can't hear, by the ids of their turns."""
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Who else takes part in the answer and what they get, by which it is told from one without them."""
+        return ()
+
+    def prepare(self) -> None:
+        """Have here what the request needs; where that takes a while, a progress bar shows it."""
 
     async def run(self, put: Callable[[TextDelta | AudioDelta], None]) -> Reply:
         """The reply; `put` is called with each piece as it comes.
@@ -70,7 +85,7 @@ class Exchange:
 
     def body(self) -> dict[str, Any]:
         """The JSON object that is sent; sounds in it are `nbaudio.wire.requests.Inline`."""
-        return request_body(self._messages(), self.options)
+        return fitted_body(request_body(self._messages(), self.options), self.backend.dialect)
 
     def words_and_sounds(self) -> tuple[list[str], list[Clip]]:
         """What goes out, read without loading a sound: of an earlier answer its sound, where its id goes out for it."""
@@ -97,7 +112,8 @@ class Exchange:
 
     def _messages(self) -> list[Message]:
         now = time.time()
-        return [message for turn in self.turns if (message := self._message(turn, now)) is not None]
+        messages = [message for turn in self.turns if (message := self._message(turn, now)) is not None]
+        return [fitted_message(message, self.backend.dialect) for message in messages]
 
     def _sounds(self, turn: Turn, now: float) -> bool:
         """Whether the sound of a turn goes out, and not its words."""
@@ -130,15 +146,18 @@ class Exchange:
             and now < reply.expires_at - _FRESH_S
         )
 
+    def _answer(self) -> Answer:
+        return self._reader.answer()
+
     def _reply(self, *, whole: bool) -> Reply:
         reply = Reply.from_answer(
-            self._reader.answer(),
-            aloud=self.options.aloud,
+            self._answer(),
+            aloud=self.aloud,
             whole=whole,
             offline=self.backend.offline,
             time=time.time(),
             model=self.options.model,
-            voice=self.options.voice if self.options.aloud else "",
+            voice=self.options.voice if self.aloud else "",
             backend=self.backend.name,
         )
         return replace(reply, audio_id="", expires_at=0) if not whole else reply

@@ -217,7 +217,8 @@ class NbAudio(SingletonConfigurable):
         # As the openai package does it, the one variable holds the key to whatever server is set, unless this one has
         # a variable of its own.
         own = self.api_key_env == "OPENAI_API_KEY" and dialect.key_env and os.environ.get(dialect.key_env, "").strip()
-        return self._named(url, f"env:{dialect.key_env if own else self.api_key_env}")
+        found = self._named(url, f"env:{dialect.key_env if own else self.api_key_env}")
+        return replace(found, key_env=found.key_env or self.api_key_env)
 
     def _named(self, where: str, key: str = "") -> Backend:
         if key and not os.environ.get(key.partition(":")[2], "").strip():

@@ -140,6 +140,10 @@ class Reply(Turn):
     partial: bool = False
     note: str = ""
     offline: bool = False
+    heard_by: str = ""
+    """Who wrote down what the person said, where the server that answers can't hear."""
+    spoken_by: str = ""
+    """Who said the answer, where that server can't speak."""
     cached: bool = False
     """Whether it was not asked for, but had been kept, see `nbaudio.spending.answer_cache`."""
     tool_calls: tuple[ToolCall, ...] = ()
@@ -191,13 +195,15 @@ class Reply(Turn):
     def captions(self) -> Captions:
         """Its words with the times at which they sound, as WebVTT and SRT too; empty without words or without sound.
 
-        The offline engine knows when each sentence begins, where it is streamed. Else the times are an estimate: by the
-        order in which words and sound came, by the length of the words, and by the pauses in the sound. See
-        ``docs/captions.md`` for how far off they are.
+        The offline engine knows when each sentence begins, where it is streamed, and so
+        does who speaks for a server that can't. Else the times are an estimate: by the order in which words and
+        sound came, by the length of the words, and by the pauses in the sound. See ``docs/captions.md`` for how far
+        off they are.
         """
         # Of an answer that was cut the words may have run ahead of the sound.
         cut = self.partial or (self.finish_reason in ("length", "content_filter") and not self.offline)
-        return self._captions(self.text, self.marks, exact=self.offline and bool(self.marks), cut=cut)
+        exact = (self.offline or bool(self.spoken_by)) and bool(self.marks)
+        return self._captions(self.text, self.marks, exact=exact, cut=cut)
 
     def __repr__(self) -> str:
         words = self.text if len(self.text) <= 60 else self.text[:57] + "..."
@@ -232,7 +238,7 @@ class Reply(Turn):
     @property
     def notes(self) -> list[str]:
         """Every line that a reader should know beside the words."""
-        return ReplyView(words=self.text, note=self.note, offline=self.offline).notes
+        return ReplyView(words=self.text, note=self.note, by=self.by, offline=self.offline).notes
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         from nbaudio.settings import settings
@@ -243,6 +249,7 @@ class Reply(Turn):
             words=self.text,
             sound=clip.embed(settings().embed_budget_kb * 1000) if clip else None,
             note=self.note,
+            by=self.by,
             offline=self.offline,
             details=self._details(),
             calls=tuple(map(str, self.tool_calls)),
@@ -253,6 +260,15 @@ class Reply(Turn):
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_once"}
+
+    @property
+    def by(self) -> str:
+        """Who answered, who heard and who spoke, as a sentence; empty where the server that answers did all of it."""
+        who = {self.heard_by: ["heard"]} if self.heard_by else {}
+        if self.spoken_by:
+            who.setdefault(self.spoken_by, []).append("spoken")
+        did = [f"{' and '.join(what)} by {name}" for name, what in who.items()]
+        return f"Answered by {self.model} on {self.backend}, {', '.join(did)}." if did else ""
 
     def _details(self) -> dict[str, str]:
         usage = self.usage

@@ -22,13 +22,16 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LEVELS = (
     ("legible", "errors"),
     ("captions", "wire", "interpolate", "speakable", "tools", "display"),
-    ("settings", "prices", "sound"),
+    ("servers", "settings", "connecting", "prices", "sound"),
     ("engine",),
     ("backends",),
-    ("turns", "records", "events", "exchange", "journal", "spending", "conversation", "history", "doctor", "demo"),
+    (
+        "turns", "records", "events", "exchange", "journal", "spending", "completing", "conversation", "history",
+        "doctor", "demo",
+    ),
     ("widgets",),
     ("magics", "__init__", "__main__"),
-)
+)  # fmt: skip
 OUTSIDE = {
     "captions": {"numpy"},
     "sound": {"numpy", "soundfile", "soxr"},
@@ -37,6 +40,8 @@ OUTSIDE = {
     "spending": {"platformdirs"},
     "journal": {"platformdirs"},
     "conversation": {"msgspec", "numpy", "pandas"},
+    "servers": {"keyring", "platformdirs", "tomllib", "tomli"},
+    "completing": {"anyio"},
     "settings": {"traitlets", "tomllib", "tomli"},  # tomllib is in the standard library from 3.11
     "engine": {
         "numpy", "soxr", "onnxruntime", "faster_whisper", "hibari", "xllamacpp", "starlette", "anyio", "tqdm",
@@ -50,8 +55,8 @@ OUTSIDE = {
 PLACE = {room: (level, place) for level, rooms in enumerate(LEVELS) for place, room in enumerate(rooms)}
 HEAVY = {
     "IPython", "ipywidgets", "anywidget", "httpx", "anyio", "numpy", "soundfile", "soxr", "traitlets", "tqdm",
-    "faster_whisper", "ctranslate2", "onnxruntime", "hibari", "xllamacpp", "starlette", "py3langid", "platformdirs",
-    "nbclient", "nbconvert", "nbformat", "openai", "pandas",
+    "keyring", "faster_whisper", "ctranslate2", "onnxruntime", "hibari", "xllamacpp", "starlette", "py3langid",
+    "platformdirs", "nbclient", "nbconvert", "nbformat", "openai", "pandas",
 }  # fmt: skip
 
 

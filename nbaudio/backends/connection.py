@@ -91,6 +91,7 @@ class Connection:
                         said,
                         server=self.backend.name,
                         key_from=self.backend.key_from,
+                        key_env=self.backend.key_env,
                     )
             finally:
                 with anyio.CancelScope(shield=True):
@@ -136,7 +137,8 @@ class Connection:
         if text.strip() == "[DONE]":
             return DONE
         found = self.read_json(text)
-        error = error_from_stream(found, server=self.backend.name, key_from=self.backend.key_from)
+        backend = self.backend
+        error = error_from_stream(found, server=backend.name, key_from=backend.key_from, key_env=backend.key_env)
         if error is not None:
             raise error
         return found

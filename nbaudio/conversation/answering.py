@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import aclosing, closing, contextmanager
 from dataclasses import replace
 
+from nbaudio.completing.exchange import exchange_for
 from nbaudio.exchange import Exchange
 from nbaudio.settings import Backend, NbAudio
 from nbaudio.tools.outcome import Outcome
@@ -52,6 +53,8 @@ class Answering:
         self._rounds_left = max_tool_rounds
         self.toolbox = toolbox
         self.dead_ids = set(dead_ids)
+        self.heard: dict[str, str] = {}
+        """What was written down of recordings, by the ids of their turns, where the server can't hear."""
         self.turns: list[Turn] = [question]
         """The question, and what has come so far: answers that call tools, and the tools' results."""
         self.exchange = self._next()
@@ -62,8 +65,8 @@ class Answering:
             options = replace(options, tool_choice="none")
         elif len(self.turns) > 1 and options.tool_choice not in ("auto", "none"):
             options = replace(options, tool_choice="")  # a call that was required has been made: now it may answer
-        exchange = Exchange([*self._history, *self.turns], self._backend, options, self._settings)
-        exchange.dead_ids = self.dead_ids
+        exchange = exchange_for([*self._history, *self.turns], self._backend, options, self._settings)
+        exchange.dead_ids, exchange.heard = self.dead_ids, self.heard
         return exchange
 
     def wants(self, reply: Reply) -> tuple[ToolCall, ...]:
@@ -111,9 +114,11 @@ class Answering:
 
         What tools have done stays done, so their results are kept whatever became of the answer.
         """
+        question, *came = self.turns
+        turns = [replace(question, transcript=question.transcript or self.heard.get(question.id, "")), *came]
         if reply is not None:
-            return [*self.turns, reply]
-        return self.turns if len(self.turns) > 1 else []
+            return [*turns, reply]
+        return turns if len(turns) > 1 else []
 
 
 def _result(call: ToolCall, outcome: Outcome) -> ToolResult:

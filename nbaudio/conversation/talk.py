@@ -12,6 +12,7 @@ from typing import Any
 
 from nbaudio import errors
 from nbaudio.backends import loop
+from nbaudio.completing.exchange import exchange_for
 from nbaudio.conversation.answering import Answering
 from nbaudio.conversation.counted import Counted
 from nbaudio.conversation.keeping import Keeping, Piece
@@ -19,12 +20,11 @@ from nbaudio.conversation.messages import from_messages
 from nbaudio.conversation.options import Given
 from nbaudio.conversation.saved import load
 from nbaudio.conversation.sending import Sending
-from nbaudio.conversation.transcribing import atranscribe, transcribe
+from nbaudio.conversation.transcribing import atranscribe, put_words, transcribe
 from nbaudio.conversation.turnlist import Part, turn_of
 from nbaudio.conversation.watching import Watcher
 from nbaudio.conversation.ways_out import WaysOut
 from nbaudio.events import Event, Finished, ToolCalled, ToolReturned
-from nbaudio.exchange import Exchange
 from nbaudio.journal.watcher import journal
 from nbaudio.settings import Backend, settings
 from nbaudio.sound.spool import park
@@ -304,6 +304,7 @@ class Conversation(Counted, WaysOut):
             max_tool_rounds=given.max_tool_rounds,
             dead_ids=self._dead_ids,
         )
+        answering.exchange.prepare()
         sending = Sending(self.name, self._account, given.budgets(chosen), given.cache(chosen), anew=at is not None)
         return Keeping(answering, self, self._watchers, lambda turns: self._keep(turns, answering, at), sending)
 
@@ -315,7 +316,7 @@ class Conversation(Counted, WaysOut):
         chosen, given = settings(), self._given.over(options)
         backend = self._backend or chosen.resolve()
         turns = [*self._turns, turn_of(parts)] if parts else self._turns
-        exchange = Exchange(turns, backend, given.request(backend, chosen, given.toolbox(), aloud=aloud), chosen)
+        exchange = exchange_for(turns, backend, given.request(backend, chosen, given.toolbox(), aloud=aloud), chosen)
         exchange.dead_ids = self._dead_ids
         return request_size(exchange)
 
@@ -335,6 +336,8 @@ class Conversation(Counted, WaysOut):
         self._dead_ids |= answering.dead_ids
         if not turns or (at is not None and getattr(turns[-1], "partial", True)):
             return ()
+        for turn_id, words in answering.heard.items():  # earlier recordings, of a time with a server that heard them
+            put_words(self, turn_id, words)
         if at is None:
             self._turns += turns
         else:

@@ -11,7 +11,7 @@ from nbaudio.servers.keys import Key, checked, is_place, key_from
 from nbaudio.servers.profiles import Profile, Servers
 from nbaudio.wire.dialects import Dialect, dialect_for, known_dialects
 
-__all__ = ["NOBODY", "OFFLINE_URL", "OPENAI_URL", "Backend", "backend_at", "checked_url", "offline_backend"]
+__all__ = ["NOBODY", "OFFLINE_URL", "OPENAI_URL", "Backend", "backend_at", "checked_url", "offline_backend", "party"]
 
 OPENAI_KEY_ENV = "OPENAI_API_KEY"
 OPENAI_URL = "https://api.openai.com/v1"
@@ -108,15 +108,6 @@ def backend_at(
     found = (key_from(place) if is_place(place) else checked(place, "the program")) if place else Key()
     if not found.value and (key or profile.key):
         raise SetupError(f"The key should be in {place}, and is not.", f"Set {place.partition(':')[2]}.")
-    completing = {}
-    for name, given, usual in (
-        ("hear_with", hear_with, profile.hear_with),
-        ("speak_with", speak_with, profile.speak_with),
-    ):
-        who = given or usual
-        if isinstance(who, str) and who not in ("", NOBODY):
-            who = backend_at(who, servers, hear_with=NOBODY, speak_with=NOBODY, openai_key_env=openai_key_env)
-        completing[name] = who
     return Backend(
         name="OpenAI" if url == OPENAI_URL else urlsplit(url).netloc,
         base_url=url,
@@ -127,8 +118,17 @@ def backend_at(
         key_env=key_env,
         voice=profile.voice or habits.voice,
         profile=profile.name,
-        **completing,
+        hear_with=party(hear_with or profile.hear_with, servers, openai_key_env),
+        speak_with=party(speak_with or profile.speak_with, servers, openai_key_env),
     )
+
+
+def party(who: Backend | str, servers: Servers, openai_key_env: str = OPENAI_KEY_ENV) -> Backend | str:
+    """Who does what another backend can't, as `backend_at` takes it; empty and ``"nobody"`` stay as they are."""
+    if isinstance(who, Backend) or who in ("", NOBODY):
+        return who
+    # Nobody hears and speaks for those: so a profile may name itself.
+    return backend_at(who, servers, hear_with=NOBODY, speak_with=NOBODY, openai_key_env=openai_key_env)
 
 
 def _address_of(name: str, servers: Servers) -> str:

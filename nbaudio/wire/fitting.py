@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nbaudio.wire.dialects import Dialect
-from nbaudio.wire.requests import Inline, Options
+from nbaudio.wire.requests import Inline, Message, Options
 
-__all__ = ["fitted_body", "fitted_options"]
+__all__ = ["fitted_body", "fitted_message", "fitted_options"]
 
 _MIME = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 
@@ -40,13 +40,20 @@ def fitted_options(options: Options, dialect: Dialect) -> Options:
     return replace(options, stream=streams, audio_format=options.audio_format if known else dialect.audio_formats[0])
 
 
+def fitted_message(message: Message, dialect: Dialect) -> Message:
+    """A message whose sounds go in as a server wants them; of one without sound, and for most servers, itself."""
+    if not message.sounds or dialect.sound_in == "input_audio":
+        return message
+    return _SoundMessage(message.role, message.text, message.sounds, form=dialect.sound_in)
+
+
 def fitted_body(body: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
-    """The JSON object of a request as a server takes it; sounds in it stay bytes.
+    """The JSON object of a request with the fields that a server takes, by the names that it knows.
 
     Parameters
     ----------
     body : mapping
-        Of `nbaudio.wire.requests.request_body`, with `fitted_options`.
+        Of `nbaudio.wire.requests.request_body`, with `fitted_options`; its messages stay as they are.
     dialect : Dialect
 
     Examples
@@ -60,9 +67,6 @@ def fitted_body(body: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     made = dict(body)
     if body.get("stream") and "audio" in body:
         made["audio"] = {**body["audio"], "format": dialect.stream_format}
-    if dialect.sound_in != "input_audio":
-        change = _SOUND_IN[dialect.sound_in]
-        made["messages"] = [_with_sounds(message, change) for message in body["messages"]]
     for field in dialect.leaves_out:
         outer, _, inner = field.partition(".")
         if not inner:
@@ -73,21 +77,20 @@ def fitted_body(body: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     return {**made, **{name: value for name, value in dialect.extra_body.items() if name not in made}}
 
 
-def _with_sounds(message: Mapping[str, Any], change: Callable[[bytes, str], dict[str, Any]]) -> Mapping[str, Any]:
-    content = message.get("content")
-    if not isinstance(content, list):
-        return message
-    parts = []
-    for part in content:
-        if part["type"] == "input_audio":
-            sound = part["input_audio"]
-            part = change(sound["data"].data, sound["format"])
-        parts.append(part)
-    return {**message, "content": parts}
+@dataclass(frozen=True)
+class _SoundMessage(Message):
+    """A message whose sounds are not ``input_audio`` objects with bare base64 in them."""
+
+    form: str = ""
+
+    def to_wire(self) -> dict[str, Any]:
+        made = super().to_wire()
+        forms = iter([_FORMS[self.form](data, format) for data, format in self.sounds])
+        made["content"] = [next(forms) if part["type"] == "input_audio" else part for part in made["content"]]
+        return made
 
 
 def _as_data_url(data: bytes, format: str) -> dict[str, Any]:
-    # "data:;base64,..." with no type in it is what Model Studio's own examples write; it takes both.
     return {"type": "input_audio", "input_audio": {"data": _DataUrl(data, _MIME[format]), "format": format}}
 
 
@@ -99,7 +102,7 @@ def _as_audio_url(data: bytes, format: str) -> dict[str, Any]:
     return {"type": "audio_url", "audio_url": {"url": _DataUrl(data, _MIME[format])}}
 
 
-_SOUND_IN: Mapping[str, Callable[[bytes, str], dict[str, Any]]] = {
+_FORMS: Mapping[str, Callable[[bytes, str], dict[str, Any]]] = {
     "data_url": _as_data_url,
     "string": _as_string,
     "audio_url": _as_audio_url,

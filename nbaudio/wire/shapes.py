@@ -20,6 +20,7 @@ __all__ = ["Shaped", "Sound"]
 
 _HINT = "Try again, or with another server."
 _RIFF = "UklGR"  # what a WAV begins with, in base64
+_FORMATS = {b"fLaC": "flac", b"OggS": "opus"}  # by how a file begins; MP3s begin in many ways
 _LOOKED_AT = 8192  # characters of a first piece: two frames of an MP3
 
 
@@ -54,7 +55,6 @@ class Shaped:
     def __init__(self, reader: AnswerReader, sound: Sound) -> None:
         self._reader, self._sound = reader, sound
         self._base64_rest = ""
-        self._finish_reason = ""
         self._sounding = self._plain = False
 
     def take_chunk(self, chunk: Any) -> list[TextDelta | AudioDelta]:
@@ -74,7 +74,6 @@ class Shaped:
             delta["content"] = _joined(delta["content"])
         if isinstance(delta.get("audio"), Mapping):
             delta["audio"] = self._standard(delta["audio"])
-        self._finish_reason = made["finish_reason"] or self._finish_reason
         return self._reader.take_chunk({**chunk, "choices": [made]})
 
     def _is_standard(self, chunk: Mapping[str, Any], choices: list[Any]) -> bool:
@@ -87,7 +86,7 @@ class Shaped:
         audio = _mapping(delta.get("audio"))
         data = audio.get("data")
         if not isinstance(data, str) or not data:
-            return not self._sound.file  # whose end has to be known
+            return True
         if not self._sounding and not data.startswith("data:") and "sample_rate" not in audio:
             self._sounding = True
             with contextlib.suppress(binascii.Error):  # the reader says what is wrong with it
@@ -121,9 +120,7 @@ class Shaped:
     def keep_file(self) -> None:
         """Hand on a file that came, or its beginning, where nothing more will."""
         if self._sound.file:
-            audio = {"data": base64.b64encode(self._sound.file).decode("ascii")}
-            choice = {"message": {"audio": audio}, "finish_reason": self._finish_reason or "stop"}
-            self._reader.take_whole({"choices": [choice]})
+            self._reader.take_file(self._sound.file, _FORMATS.get(self._sound.file[:4], "mp3"))
 
     def _standard(self, audio: Mapping[str, Any]) -> Mapping[str, Any]:
         """The audio of a chunk, with its data as PCM16 at 24,000 Hz, mono."""
