@@ -12,6 +12,7 @@ import nbaudio
 from nbaudio.completing.parties import hearer, speaker
 from nbaudio.errors import NbaudioError, NoBackend, mask
 from nbaudio.settings import Backend, NbAudio, missing_offline_packages, settings
+from nbaudio.turns import OFFLINE_ENGINE
 
 __all__ = ["problems", "status"]
 
@@ -78,7 +79,7 @@ def _by(find: Find, backend: Backend) -> str:
         who = find(backend, backend.model)
     except NoBackend as error:
         return f"no: {error.cause}"
-    return "by itself" if who is None else f"by {'the offline engine' if who.offline else who.name}"
+    return "by itself" if who is None else f"by {OFFLINE_ENGINE if who.offline else who.name}"
 
 
 def _lack(find: Find, backend: Backend) -> str:

@@ -18,7 +18,10 @@ from nbaudio.wire.answers import Answer
 from nbaudio.wire.tool_calls import ToolCall
 from nbaudio.wire.usage import Usage
 
-__all__ = ["Reply", "Role", "ToolResult", "Turn"]
+__all__ = ["OFFLINE_ENGINE", "Reply", "Role", "ToolResult", "Turn"]
+
+OFFLINE_ENGINE = "the offline engine"
+"""Its name, where it hears or speaks for a server."""
 
 Role: TypeAlias = Literal["user", "assistant", "tool"]
 
@@ -201,8 +204,9 @@ class Reply(Turn):
         off they are.
         """
         # Of an answer that was cut the words may have run ahead of the sound.
-        cut = self.partial or (self.finish_reason in ("length", "content_filter") and not self.offline)
-        exact = (self.offline or bool(self.spoken_by)) and bool(self.marks)
+        by_sentences = self.offline or bool(self.spoken_by)
+        cut = self.partial or (self.finish_reason in ("length", "content_filter") and not by_sentences)
+        exact = by_sentences and bool(self.marks)
         return self._captions(self.text, self.marks, exact=exact, cut=cut)
 
     def __repr__(self) -> str:
@@ -226,6 +230,8 @@ class Reply(Turn):
     def cost(self) -> Cost | None:
         """What it cost, by the tokens that the server reported; None where that or the price is not known.
 
+        Nor is it where another server heard or spoke: what that took is not in the tokens.
+
         Raises
         ------
         SetupError
@@ -233,6 +239,8 @@ class Reply(Turn):
         """
         if self.offline or self.cached:
             return Cost()
+        if any(who not in ("", OFFLINE_ENGINE) for who in (self.heard_by, self.spoken_by)):
+            return None
         return cost_of(self.usage, self.model, server=self.backend)
 
     @property

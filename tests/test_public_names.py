@@ -37,6 +37,7 @@ PUBLIC = [
     "VoiceChat",
     "chat",
     "chats",
+    "connect",
     "errors",
     "history",
     "usage",

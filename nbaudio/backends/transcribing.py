@@ -11,6 +11,7 @@ import anyio
 from nbaudio import errors
 from nbaudio.backends import loop
 from nbaudio.backends.connection import Connection, connection_to
+from nbaudio.servers.backend import ears
 from nbaudio.settings import Backend, NbAudio, settings
 from nbaudio.sound.clip import Clip
 from nbaudio.wire.transcriptions import file_part, form_fields, words_from
@@ -76,7 +77,8 @@ async def _words_of_each(
 
 
 def _ready(backend: Backend) -> Backend:
-    """The backend, with the offline engine's ears fetched where it needs them."""
+    """Who hears for the backend, with the offline engine's ears fetched where it needs them."""
+    backend = ears(backend)
     if backend.offline:
         from nbaudio.engine.weights.models import fetch, ready
 

@@ -19,7 +19,7 @@ from nbaudio.completing.voices import voice_of
 from nbaudio.exchange import Exchange
 from nbaudio.servers.backend import Backend
 from nbaudio.settings import NbAudio
-from nbaudio.turns import Reply, Turn
+from nbaudio.turns import OFFLINE_ENGINE, Reply, Turn
 from nbaudio.wire.answers import Answer, AudioDelta, TextDelta
 from nbaudio.wire.requests import Options
 
@@ -66,9 +66,9 @@ class CompletedExchange(Exchange):
 
     @property
     def others(self) -> tuple[str, ...]:
-        """The parties, and the recordings that are told in words."""
+        """The parties, the voice, and the recordings that are told in words."""
         sounds = [hashlib.sha256(clip.for_model()[0]).hexdigest() for turn in self._recorded for clip in turn.clips]
-        return (*self.parties.names, *sounds)
+        return (*self.parties.names, self.options.voice if self.parties.speak else "", *sounds)
 
     def prepare(self) -> None:
         """Fetch the weights that are needed."""
@@ -99,36 +99,42 @@ class CompletedExchange(Exchange):
                 put(event)
                 spoken.take(event.text)
 
-        failure: errors.RequestError | None = None
+        failure: errors.NbaudioError | None = None
         async with anyio.create_task_group() as speaking:
             speaking.start_soon(spoken.run)
             try:
                 await super().run(take)
-            except errors.RequestError as error:  # caught here: the group would raise it in a group of exceptions
+            except errors.NbaudioError as error:  # caught here: the group would raise it in a group of exceptions
                 failure = error
                 speaking.cancel_scope.cancel()
             else:
                 spoken.end()
-        if failure is not None:
+        if isinstance(failure, errors.RequestError):
             failure.partial = self.partial()  # with the sound that there is by now
+        if failure is not None:
             raise failure
         return self._reply(whole=True)
 
     async def _hear(self, backend: Backend) -> None:
         """Put the words of recordings in the place of their sound."""
-        ears = TranscribingEars(backend, self.settings)
+        ears, asked = TranscribingEars(backend), self._question
         for place, turn in enumerate(self.turns):
             if turn.role != "user" or not turn.clips or turn.transcript:
                 continue
             if turn.id not in self.heard:
                 self.heard[turn.id] = await ears.hear(turn.clips)
             words = self.heard[turn.id]
-            if not words and not turn.text and turn.id == self._recorded[-1].id:
+            if not words and not turn.text and turn is asked:
                 raise errors.CellError(
                     f"No words were heard in the recording, by {_who(backend)}; nothing was sent.",
                     "Say it again, nearer to the microphone.",
                 )
             self.turns[place] = replace(turn, transcript=words or _INAUDIBLE)
+
+    @property
+    def _question(self) -> Turn | None:
+        """The turn that is answered, which tools may have come behind."""
+        return next((turn for turn in reversed(self.turns) if turn.role == "user"), None)
 
     def _answer(self) -> Answer:
         answer = super()._answer()
@@ -150,14 +156,13 @@ class CompletedExchange(Exchange):
         hear, speak = self.parties.hear, self.parties.speak
         trouble = self._spoken.trouble if self._spoken is not None else None
         note = f"It could not be spoken: {trouble}" if trouble is not None else reply.note
-        question = next((turn for turn in reversed(self.turns) if turn.role == "user"), None)
         return replace(
             reply,
-            heard_by=_who(hear) if hear and question and question.clips else "",
+            heard_by=_who(hear) if hear and self._question and self._question.clips else "",
             spoken_by=_who(speak) if speak and reply.clips else "",
             note=note,
         )
 
 
 def _who(backend: Backend) -> str:
-    return "the offline engine" if backend.offline else backend.name
+    return OFFLINE_ENGINE if backend.offline else backend.name

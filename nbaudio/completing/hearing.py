@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from nbaudio.backends.connection import connection_to
+import anyio.to_thread
+
+from nbaudio.backends.transcribing import begin
 from nbaudio.servers.backend import Backend
-from nbaudio.settings import NbAudio
 from nbaudio.sound.clip import Clip
-from nbaudio.wire.transcriptions import file_part, form_fields, words_from
 
 __all__ = ["Ears", "TranscribingEars"]
 
@@ -25,16 +26,11 @@ class Ears(Protocol):
 class TranscribingEars:
     """The speech-to-text endpoint of a backend."""
 
-    def __init__(self, backend: Backend, settings: NbAudio) -> None:
-        self._backend, self._connection = backend, connection_to(backend, settings)
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
     async def hear(self, clips: Sequence[Clip]) -> str:
-        """The words of a recording, one piece after the other."""
-        words = [await self._words(*clip.for_model()) for clip in clips]
-        return " ".join(filter(None, words))
-
-    async def _words(self, data: bytes, ending: str) -> str:
-        dialect = self._backend.dialect
-        form = {"data": form_fields(dialect.transcription_model), "files": {"file": file_part(data, ending)}}
-        async with self._connection.post(dialect.transcription_path, lambda: form) as response:
-            return words_from(await response.aread(), response.headers.get("content-type", ""))
+        """The words of a recording; cancelled, the request is given up."""
+        # In a thread: it is begun from outside of the loop that it then runs on, which is this one.
+        future = await anyio.to_thread.run_sync(begin, clips, self._backend)
+        return await asyncio.wrap_future(future)

@@ -51,17 +51,29 @@ class Parties:
 
 
 def hearer(backend: Backend, model: str) -> Backend | None:
-    """Who writes down what is said to a model; None where it hears by itself, NoBackend where nobody is there."""
+    """Who writes down what is said to a model; None where it hears by itself.
+
+    Raises
+    ------
+    NoBackend
+        If it does not, and nobody is there.
+    """
     if backend.hear_with == NOBODY or (backend.dialect.can_hear(model) and not backend.hear_with):
         return None
-    return _party(backend.hear_with, f"{model} on {backend.name} does not hear", "hear_with")
+    who = _party(backend.hear_with, f"{model} on {backend.name} does not hear", "hear_with")
+    if not who.dialect.transcription_model:
+        raise NoBackend(f"{who.name} has no speech to text, and can't hear for others.", "Name another as hear_with.")
+    return who
 
 
 def speaker(backend: Backend, model: str) -> Backend | None:
-    """Who says what a model writes; None where it speaks by itself, NoBackend where nobody is there."""
+    """Who says what a model writes; None where it speaks by itself; raises as `hearer`."""
     if backend.speak_with == NOBODY or (backend.dialect.can_speak(model) and not backend.speak_with):
         return None
-    return _party(backend.speak_with, f"{model} on {backend.name} does not speak", "speak_with")
+    who = _party(backend.speak_with, f"{model} on {backend.name} does not speak", "speak_with")
+    if not who.dialect.speech_model:
+        raise NoBackend(f"{who.name} has no text to speech, and can't speak for others.", "Name another as speak_with.")
+    return who
 
 
 def _party(chosen: Backend | str, lack: str, option: str) -> Backend:

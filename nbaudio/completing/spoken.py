@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
+import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-
-import anyio
 
 from nbaudio.completing.voices import SpeakingVoice
 from nbaudio.engine.sentences import SentenceFeed
@@ -16,6 +14,7 @@ from nbaudio.wire.answers import AudioDelta
 
 __all__ = ["SpokenAnswer"]
 
+_FENCE = "```"  # around code in Markdown
 _PIECE_BYTES = 9_600  # 200 ms of PCM16: small enough to play at once, large enough for few messages
 
 
@@ -34,8 +33,9 @@ class SpokenAnswer:
         self._feed = SentenceFeed()
         self._text = ""
         self._cut = 0  # up to here the text has become sentences
+        self._in_code = False
         self._odd = b""
-        self._send, self._receive = anyio.create_memory_object_stream[tuple[str, int]](math.inf)
+        self._sentences: asyncio.Queue[tuple[str, int] | None] = asyncio.Queue()  # None: there are no more
         self.pcm16 = bytearray()
         """What has been said so far, at 24,000 Hz."""
         self.marks: list[tuple[int, int]] = []
@@ -51,12 +51,14 @@ class SpokenAnswer:
     def end(self) -> None:
         """There are no more words."""
         self._queue(self._feed.flush())
-        self._send.close()
+        self._sentences.put_nowait(None)
 
     async def run(self) -> None:
         """Speak until the end, or until something goes wrong: what was written is worth keeping without its sound."""
         try:
-            async for sentence, end in self._receive:
+            await self._voice.prepare()
+            while (found := await self._sentences.get()) is not None:
+                sentence, end = found
                 self.marks.append((end, len(self.pcm16) // 2))
                 async with aclosing(self._voice.speak(sentence)) as pieces:
                     async for pcm16 in pieces:
@@ -68,8 +70,20 @@ class SpokenAnswer:
     def _queue(self, sentences: list[str]) -> None:
         for sentence in sentences:
             self._cut = self._text.index(sentence, self._cut) + len(sentence)
-            if said := speakable(sentence):
-                self._send.send_nowait((said, self._cut))
+            if said := self._said(sentence):
+                self._sentences.put_nowait((said, self._cut))
+
+    def _said(self, sentence: str) -> str:
+        """What is said of a sentence; code is not read out, and comes line by line as sentences do."""
+        said = []
+        for place, part in enumerate(sentence.split(_FENCE)):
+            if place:
+                self._in_code = not self._in_code
+                if self._in_code:
+                    said.append("Here is some code.")
+            if not self._in_code:
+                said.append(part)
+        return speakable(" ".join(said))
 
     def _sound(self, pcm16: bytes) -> None:
         data = self._odd + pcm16

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import anyio.to_thread
 
@@ -14,11 +14,18 @@ from nbaudio.settings import NbAudio
 from nbaudio.sound.codecs import samples_to_pcm16
 from nbaudio.sound.incoming import IncomingSound
 
+if TYPE_CHECKING:
+    from nbaudio.engine.speak import Speaker
+
 __all__ = ["EngineVoice", "ServerVoice", "SpeakingVoice", "voice_of"]
 
 
 class SpeakingVoice(Protocol):
     """Who speaks."""
+
+    async def prepare(self) -> None:
+        """Get ready while the first sentence is being written; may raise NbaudioError."""
+        ...
 
     def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         """The sound of a text in pieces, mono at 24,000 Hz; may raise NbaudioError."""
@@ -50,15 +57,22 @@ class EngineVoice:
             )
         self._voice, self._brain = voice, settings.brain
 
+    async def prepare(self) -> None:
+        """Load the voice."""
+        await anyio.to_thread.run_sync(self._speaker, abandon_on_cancel=True)
+
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         """The sound of a text, in one piece."""
         # A thread that has begun can't be stopped; a sentence is some tens of milliseconds, and nobody waits for it.
         yield await anyio.to_thread.run_sync(self._spoken, text, abandon_on_cancel=True)
 
-    def _spoken(self, text: str) -> bytes:
+    def _speaker(self) -> Speaker:
         from nbaudio.engine.parts import engine
 
-        return samples_to_pcm16(engine(self._brain).speaker.speak(text, self._voice))
+        return engine(self._brain).speaker
+
+    def _spoken(self, text: str) -> bytes:
+        return samples_to_pcm16(self._speaker().speak(text, self._voice))
 
 
 class ServerVoice:
@@ -67,6 +81,9 @@ class ServerVoice:
     def __init__(self, backend: Backend, voice: str, settings: NbAudio) -> None:
         self._backend, self._voice = backend, voice
         self._connection = connection_to(backend, settings)
+
+    async def prepare(self) -> None:
+        """Nothing: the server is there, or says that it is not."""
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         """The sound of a text as it comes."""

@@ -11,7 +11,17 @@ from nbaudio.servers.keys import Key, checked, is_place, key_from
 from nbaudio.servers.profiles import Profile, Servers
 from nbaudio.wire.dialects import Dialect, dialect_for, known_dialects
 
-__all__ = ["NOBODY", "OFFLINE_URL", "OPENAI_URL", "Backend", "backend_at", "checked_url", "offline_backend", "party"]
+__all__ = [
+    "NOBODY",
+    "OFFLINE_URL",
+    "OPENAI_URL",
+    "Backend",
+    "backend_at",
+    "checked_url",
+    "ears",
+    "offline_backend",
+    "party",
+]
 
 OPENAI_KEY_ENV = "OPENAI_API_KEY"
 OPENAI_URL = "https://api.openai.com/v1"
@@ -129,6 +139,13 @@ def party(who: Backend | str, servers: Servers, openai_key_env: str = OPENAI_KEY
         return who
     # Nobody hears and speaks for those: so a profile may name itself.
     return backend_at(who, servers, hear_with=NOBODY, speak_with=NOBODY, openai_key_env=openai_key_env)
+
+
+def ears(backend: Backend) -> Backend:
+    """Who writes recordings down for a backend: who was named for it, itself, or else the offline engine."""
+    if isinstance(backend.hear_with, Backend):
+        return backend.hear_with
+    return backend if backend.dialect.transcription_model else offline_backend()
 
 
 def _address_of(name: str, servers: Servers) -> str:

@@ -59,8 +59,8 @@ class Dialect:
     query: Mapping[str, str] = field(default_factory=dict, hash=False)
     """What stands behind ``?`` in each request."""
     chat_path: str = "chat/completions"
+    """Below the address, as the next two."""
     speech_path: str = "audio/speech"
-    """Below the address; empty where there is no such endpoint. The same for the next."""
     transcription_path: str = "audio/transcriptions"
 
     # what it can do
@@ -100,6 +100,7 @@ class Dialect:
     voice: str = ""
     default_model: str = "gpt-audio-1.5"
     transcription_model: str = "whisper-1"
+    """Empty where the server has no speech to text; and the next, where it has no text to speech."""
     speech_model: str = "tts-1"
 
     source: str = ""

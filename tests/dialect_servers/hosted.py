@@ -163,7 +163,7 @@ class OpenRouter(StandIn):
             raise Refused(400, {"error": body})
 
     def frames(self, asked: Asked) -> Iterator[Frame]:
-        """Comments; words and sound in one chunk; the usage in a chunk with a choice. Music is one MP3 without words."""
+        """Comments; words and sound in one chunk; the usage in a chunk with a choice. Music is one MP3, wordless."""
         yield ": OPENROUTER PROCESSING"
         head = {**self.head("chat.completion.chunk", asked), "provider": "OpenAI"}
         if asked.aloud and "lyria" in asked.model:
