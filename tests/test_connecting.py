@@ -190,7 +190,14 @@ def test_a_key_itself_is_taken_and_shown_nowhere(capsys: pytest.CaptureFixture[s
 
     assert backend.key == KEY
     assert backend.key_from == "the program"
-    shown = [repr(backend), str(backend), doctor.status(), repr(chat), json.dumps(chat.options), repr(settings().trait_values())]
+    shown = [
+        repr(backend),
+        str(backend),
+        doctor.status(),
+        repr(chat),
+        json.dumps(chat.options),
+        repr(settings().trait_values()),
+    ]
     assert KEY not in " ".join(shown)
     assert "key             from the program" in doctor.status()
 
@@ -317,7 +324,7 @@ def test_a_project_names_profiles_of_the_persons_and_nothing_else(name: str, tmp
 
 
 def test_an_address_is_no_name() -> None:
-    with pytest.raises(SetupError, match="which is no name. Addresses go into NbAudio.base_url"):
+    with pytest.raises(SetupError, match=r"which is no name\. Addresses go into NbAudio.base_url"):
         NbAudio(server="http://localhost:8000/v1").resolve()
 
 

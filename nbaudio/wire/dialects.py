@@ -181,6 +181,8 @@ def _checked(dialect: Any, name: str, value: Any, default: Any) -> Any:
         )
         value = dict(value) if good else value
     else:
+        if type(default) is float and type(value) is int:
+            value = float(value)
         good = type(value) is type(default) and value in _ONE_OF.get(name, (value,))
         good = good and not (name == "sample_rate" and not 4_000 <= value <= 384_000)
     if not good:

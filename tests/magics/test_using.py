@@ -49,7 +49,10 @@ def test_a_name_of_ones_own(shell: InteractiveShell, capsys: pytest.CaptureFixtu
 
 def test_an_address_with_options(shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
-    use(shell, "http://localhost:8000/v1 --model m --dialect vllm --key env:MY_KEY --hear-with nobody --speak-with offline")
+    use(
+        shell,
+        "http://localhost:8000/v1 --model m --dialect vllm --key env:MY_KEY --hear-with nobody --speak-with offline",
+    )
     backend = settings().resolve()
 
     assert (backend.base_url, backend.model, backend.dialect.name) == ("http://localhost:8000/v1", "m", "vllm")
@@ -126,7 +129,8 @@ def test_a_key_in_a_cell_works_and_is_warned_of_once(
 def test_a_key_of_another_shape_is_seen_where_it_is_given(shell: InteractiveShell) -> None:
     with pytest.warns(NbaudioWarning, match="A key is typed in this cell"):
         shell.run_cell(
-            "import nbaudio\nb = nbaudio.connect('http://localhost:8000/v1', key='0123456789abcdef')", store_history=True
+            "import nbaudio\nb = nbaudio.connect('http://localhost:8000/v1', key='0123456789abcdef')",
+            store_history=True,
         ).raise_error()
     assert settings().resolve().key == "0123456789abcdef"
 
@@ -135,7 +139,9 @@ def test_a_key_that_is_asked_for_is_not_warned_of(shell: InteractiveShell) -> No
     shell.user_ns["typed_elsewhere"] = KEY
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        shell.run_cell("import nbaudio\nb = nbaudio.connect('openai', key=typed_elsewhere)", store_history=True).raise_error()
+        shell.run_cell(
+            "import nbaudio\nb = nbaudio.connect('openai', key=typed_elsewhere)", store_history=True
+        ).raise_error()
 
     assert settings().resolve().key == KEY
 
