@@ -239,20 +239,19 @@ def test_music_comes_as_the_file_that_it_is_and_sounds_as_it_comes(monkeypatch: 
         assert reply.finish_reason == "stop"
 
 
-def test_the_providers_own_words_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_providers_own_words_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "servers.toml"
+    file.touch(mode=0o600)
+    file.write_text('[dialects.wavs]\nlike = "openrouter"\nstream_format = "wav"\n', encoding="utf-8")
+    nba.NbAudio.instance().servers_file = str(file)
+    model = ROWS["openrouter"].default_model
     with serve("openrouter") as server:
-        model = ROWS["openrouter"].default_model
         talk = connected(server, monkeypatch, dialect="compatible", model=model)  # which does not know of streams only
         with pytest.raises(errors.BadRequest, match="Audio output requires stream: true"):
             talk.say("Hello", stream=False)
-        file = Path(nba.NbAudio.instance().servers_file)
-        file.write_text('[dialects.wavs]\nlike = "openrouter"\nstream_format = "wav"\n', encoding="utf-8")
-        try:
-            talk = connected(server, monkeypatch, dialect="wavs")
-            with pytest.raises(errors.BadRequest, match=r"Provider returned error \('audio.format' does not support"):
-                talk.say("Hello")
-        finally:
-            file.unlink()
+        talk = connected(server, monkeypatch, dialect="wavs")
+        with pytest.raises(errors.BadRequest, match=r"Provider returned error \('audio.format' does not support"):
+            talk.say("Hello")
 
 
 def test_a_field_that_is_refused_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

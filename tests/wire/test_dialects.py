@@ -133,7 +133,7 @@ def test_a_row_of_ones_own_goes_before_all_others() -> None:
 
 @pytest.mark.parametrize("field", [one.name for one in fields(Dialect) if one.name not in ("name", "extra_body")])
 def test_a_value_of_the_wrong_kind_is_refused(field: str) -> None:
-    for wrong in (None, True + 1j, [1.5], {"a": 1}):
+    for wrong in (None, 1j, [1.5], {"a": 1}):
         with pytest.raises(SetupError, match=f"The dialect 'mine' has a {field} that can't be"):
             dialect_of_row({"name": "mine", field: wrong})
 
