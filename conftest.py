@@ -44,6 +44,8 @@ def _mine(folder: Path) -> dict[str, str]:
         "NBAUDIO_CACHE_FOLDER": str(folder / "answers"),
         "NBAUDIO_DAY_TOTALS": str(folder / "day-totals.sqlite3"),
         "NBAUDIO_JOURNAL": str(folder / "journal" / "journal.sqlite3"),
+        # Where nothing is, and nobody is kept from looking: tests also run as somebody who may not read the others.
+        "NBAUDIO_SERVERS_FILE": str(Path(os.sep) / "nonexistent" / "servers.toml"),
     }
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nbaudio.captions.phrases import Captions
+    from nbaudio.connecting import connect
     from nbaudio.conversation.chats import chat, chats
     from nbaudio.conversation.talk import Conversation
     from nbaudio.errors import NbaudioError
@@ -74,6 +75,7 @@ __all__ = [
     "atranscribe",
     "chat",
     "chats",
+    "connect",
     "errors",
     "history",
     "speak",
@@ -114,6 +116,7 @@ _HOMES = {
     "atranscribe": "nbaudio.transcribing.calls",
     "chat": "nbaudio.conversation.chats",
     "chats": "nbaudio.conversation.chats",
+    "connect": "nbaudio.connecting",
     "speak": "nbaudio.speaking.saying",
     "transcribe": "nbaudio.transcribing.calls",
     "usage": "nbaudio.spending.accounts",
@@ -140,6 +143,7 @@ def load_ipython_extension(shell: Any) -> None:
     """Bring the magics into a notebook: ``%load_ext nbaudio``."""
     from nbaudio.magics.cells import NbAudioMagics
     from nbaudio.magics.transform import await_recordings, fill_empty_body, keep_question_marks, show_lone_say
+    from nbaudio.magics.typed_keys import warn_of_typed_keys
     from nbaudio.settings import NbAudio
 
     options = NbAudio.instance(parent=shell)
@@ -153,4 +157,6 @@ def load_ipython_extension(shell: Any) -> None:
     ):
         if ours not in transforms:
             transforms.append(ours)
+    if warn_of_typed_keys not in shell.events.callbacks["pre_run_cell"]:
+        shell.events.register("pre_run_cell", warn_of_typed_keys)
     shell.register_magics(NbAudioMagics)

@@ -5,12 +5,18 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sys
+from collections.abc import Callable
+from typing import TypeAlias
 
 import nbaudio
-from nbaudio.errors import NbaudioError, mask
-from nbaudio.settings import Backend, missing_offline_packages, settings
+from nbaudio.completing.parties import hearer, speaker
+from nbaudio.errors import NbaudioError, NoBackend, mask
+from nbaudio.settings import Backend, NbAudio, missing_offline_packages, settings
+from nbaudio.turns import OFFLINE_ENGINE
 
 __all__ = ["problems", "status"]
+
+Find: TypeAlias = Callable[[Backend, str], "Backend | None"]
 
 
 def status() -> str:
@@ -19,13 +25,7 @@ def status() -> str:
     options = settings()
     try:
         backend = options.resolve()
-        where = "this machine, with no network" if backend.offline else backend.base_url
-        rows += [
-            ("requests go to", f"{backend.name}: {where}"),
-            ("key", _key(backend)),
-            ("model", backend.model),
-            ("voice", options.voice),
-        ]
+        rows += _server(backend, options)
     except NbaudioError as error:
         rows.append(("requests go to", f"nowhere: {error.cause}"))
     rows.append(("offline engine", _engine()))
@@ -51,9 +51,51 @@ def problems() -> list[str]:
             for name in MODELS
             if not ready(name)
         ]
-    elif not backend.key and backend.name == "OpenAI":
-        found.append("There is no key: set OPENAI_API_KEY")
-    return found
+    elif not backend.key and backend.key_env and backend.dialect.key_env and not backend.dialect.ports:
+        found.append(f"There is no key: set {backend.key_env}")
+    return [*found, *filter(None, (_lack(find, backend) for find in (hearer, speaker)))]
+
+
+def _server(backend: Backend, options: NbAudio) -> list[tuple[str, str]]:
+    where = "this machine, with no network" if backend.offline else backend.base_url
+    mine = f" ({backend.profile} in {options.servers().path})" if backend.profile else ""
+    dialect = backend.dialect
+    tried = f"tried with {dialect.tried}" if dialect.tried else "tried with a stand-in, not with the real server"
+    usual = NbAudio.voice.default_value
+    return [
+        ("requests go to", f"{backend.name}: {where}{mine}"),
+        ("dialect", f"{dialect.name}, for {dialect.title}; {tried}"),
+        ("hears", _by(hearer, backend)),
+        ("speaks", _by(speaker, backend)),
+        ("key", _key(backend)),
+        ("model", backend.model),
+        ("voice", options.voice if options.voice != usual else _voice(backend) or usual),
+    ]
+
+
+def _by(find: Find, backend: Backend) -> str:
+    """Whether the server does something itself, or who does it instead."""
+    try:
+        who = find(backend, backend.model)
+    except NoBackend as error:
+        return f"no: {error.cause}"
+    return "by itself" if who is None else f"by {OFFLINE_ENGINE if who.offline else who.name}"
+
+
+def _lack(find: Find, backend: Backend) -> str:
+    try:
+        find(backend, backend.model)
+    except NoBackend as error:
+        return str(error)
+    return ""
+
+
+def _voice(backend: Backend) -> str:
+    try:
+        who = speaker(backend, backend.model)
+    except NoBackend:
+        return ""
+    return (who or backend).voice
 
 
 def _key(backend: Backend) -> str:

@@ -14,7 +14,8 @@ from nbaudio.backends.connection import connection_to
 from nbaudio.outgoing import Addressee, Block, Outgoing, paired
 from nbaudio.settings import Backend, NbAudio
 from nbaudio.turns import Reply, Turn
-from nbaudio.wire.answers import AnswerReader, AudioDelta, TextDelta
+from nbaudio.wire.answers import Answer, AnswerReader, AudioDelta, TextDelta
+from nbaudio.wire.fitting import fitted_body, fitted_options
 from nbaudio.wire.requests import Options, written_body
 
 __all__ = ["Exchange"]
@@ -47,11 +48,25 @@ class Exchange:
         history: Sequence[Turn] = (),
         outgoing: Outgoing | None = None,
     ) -> None:
-        self.backend, self.options, self.settings = backend, options, settings
+        self.backend, self.settings = backend, settings
+        self.aloud = options.aloud
+        """Whether the person gets sound; `options` say whether the server is asked for it."""
+        voice = options.voice or backend.voice or settings.voice
+        self.options = fitted_options(replace(options, voice=voice), backend.dialect)
         self._turns, self._history, self._outgoing = turns, history, outgoing or Outgoing()
-        self._reader = AnswerReader(options.audio_format)
+        self._reader = AnswerReader(self.options.audio_format)
         self.dead_ids: set[str] = set()
         """Audio ids that the server turned out not to know any more."""
+        self.heard: dict[str, str] = {}
+        """What was written down of recordings for a server that can't hear, by the ids of their turns."""
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Who else takes part in the answer and what they get, by which it is told from one without them."""
+        return ()
+
+    def prepare(self) -> None:
+        """Have here what the request needs; where that takes a while, a progress bar shows it."""
 
     async def run(self, put: Callable[[TextDelta | AudioDelta], None]) -> Reply:
         """The reply; `put` is called with each piece as it comes.
@@ -86,7 +101,9 @@ class Exchange:
 
     def body(self) -> dict[str, Any]:
         """The JSON object that is sent, as `nbaudio.wire.requests.serialized` takes it."""
-        return written_body((block.parts() for block in self._blocks()), self.options)
+        return fitted_body(
+            written_body((block.parts() for block in self._blocks()), self.options), self.backend.dialect
+        )
 
     def weight(self) -> tuple[int, float]:
         """How many bytes of words go out, and how many seconds of sound, known without loading a sound.
@@ -106,18 +123,21 @@ class Exchange:
 
     def _blocks(self) -> list[Block]:
         backend, now = self.backend, time.time()
-        to = Addressee(backend.dialect.keeps_audio_ids, backend.name, self.options.model, frozenset(self.dead_ids))
+        to = Addressee(backend.dialect, backend.name, self.options.model, frozenset(self.dead_ids))
         return [*self._outgoing.blocks(self._history, to, now), Block.of(self._turns, to, now)]
+
+    def _answer(self) -> Answer:
+        return self._reader.answer()
 
     def _reply(self, *, whole: bool) -> Reply:
         reply = Reply.from_answer(
-            self._reader.answer(),
-            aloud=self.options.aloud,
+            self._answer(),
+            aloud=self.aloud,
             whole=whole,
             offline=self.backend.offline,
             time=time.time(),
             model=self.options.model,
-            voice=self.options.voice if self.options.aloud else "",
+            voice=self.options.voice if self.aloud else "",
             backend=self.backend.name,
         )
         return replace(reply, audio_id="", expires_at=0) if not whole else reply

@@ -15,6 +15,8 @@ from itertools import islice, takewhile
 from operator import is_
 
 from nbaudio.turns import Reply, ToolResult, Turn
+from nbaudio.wire.dialects import Dialect
+from nbaudio.wire.fitting import fitted_message
 from nbaudio.wire.requests import Inline, Message, joined
 
 __all__ = ["Addressee", "Block", "Outgoing", "family", "paired"]
@@ -25,12 +27,12 @@ _BLOCK = 32  # turns
 
 @dataclass(frozen=True)
 class Addressee:
-    """Who gets a request, as far as it decides whether an earlier answer goes out by its audio id.
+    """Who gets a request, as far as it decides how turns go out: an earlier answer by its audio id or in words.
 
     `dead_ids` are those that the server turned out not to know any more.
     """
 
-    keeps_audio_ids: bool
+    dialect: Dialect
     backend: str
     model: str
     dead_ids: frozenset[str] = frozenset()
@@ -38,7 +40,7 @@ class Addressee:
     def knows(self, reply: Reply, now: float) -> bool:
         """Whether the server still understands the id: only the server and the model that gave it, for an hour."""
         return bool(
-            self.keeps_audio_ids
+            self.dialect.keeps_audio_ids
             and reply.audio_id
             and not (reply.partial or reply.as_words)
             and reply.audio_id not in self.dead_ids
@@ -58,6 +60,7 @@ class Block:
     """
 
     turns: tuple[Turn, ...]
+    dialect: Dialect
     runs: tuple[bytes | Turn, ...]
     text_bytes: int
     sound_s: float
@@ -89,11 +92,14 @@ class Block:
                 texts.append(b"".join(_texts(message)))
         if texts:
             runs.append(b",".join(texts))
-        return cls(tuple(turns), tuple(runs), text_bytes, sound_s, tuple(audio_ids), good_until)
+        return cls(tuple(turns), to.dialect, tuple(runs), text_bytes, sound_s, tuple(audio_ids), good_until)
 
     def parts(self) -> list[bytes | Inline]:
         """Its messages as JSON text, with commas between them; sounds are loaded for it."""
-        return joined([run] if isinstance(run, bytes) else _with_sounds(run).parts() for run in self.runs)
+        return joined(
+            [run] if isinstance(run, bytes) else fitted_message(_with_sounds(run), self.dialect).parts()
+            for run in self.runs
+        )
 
 
 class Outgoing:

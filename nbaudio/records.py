@@ -46,6 +46,8 @@ class Record(msgspec.Struct, omit_defaults=True, kw_only=True):
     note: str = ""
     offline: bool = False
     cached: bool = False
+    heard_by: str = ""
+    spoken_by: str = ""
     tool_calls: list[dict[str, str]] = []
     marks: list[tuple[int, int]] = []
     # a tool's result
@@ -57,7 +59,7 @@ class Record(msgspec.Struct, omit_defaults=True, kw_only=True):
 _SHARED = ("id", "text", "time", "transcript", "as_words")
 _OF_REPLY = (
     "model", "voice", "backend", "audio_id", "expires_at", "finish_reason", "refusal", "partial", "note", "offline",
-    "cached",
+    "cached", "heard_by", "spoken_by",
 )  # fmt: skip
 _OF_RESULT = ("name", "call_id", "failed")
 

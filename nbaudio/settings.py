@@ -5,45 +5,28 @@ environment (``NBAUDIO_VOICE``, and ``OPENAI_API_KEY`` and ``OPENAI_BASE_URL`` a
 them); the nearest ``pyproject.toml`` with a ``[tool.nbaudio]`` table; the default.
 
 A project file comes with a folder that somebody else may have written, and the key is the person's own. So a
-project file can't say where requests go, nor which key or program to use: only the person can.
+project file can't say where requests go, nor which key or program to use: only the person can. What it can do is name
+one of the servers that the person has described in a file of their own (`nbaudio.servers.profiles`).
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from traitlets import Bool, Enum, Float, Int, TraitError, Unicode
+from traitlets import Bool, Enum, Float, Int, TraitError, Unicode, observe
 from traitlets.config import SingletonConfigurable
 
-from nbaudio.errors import NoBackend, SetupError, register_secret
-from nbaudio.wire.dialects import Dialect, dialect_for
+from nbaudio.errors import NoBackend, SetupError
+from nbaudio.servers.backend import OFFLINE_URL, OPENAI_URL, Backend, backend_at, checked_url, offline_backend
+from nbaudio.servers.keys import checked
+from nbaudio.servers.profiles import Servers, read_servers, usual_file
+from nbaudio.wire.dialects import dialect_for
 
-__all__ = ["Backend", "NbAudio", "settings"]
-
-OPENAI_URL = "https://api.openai.com/v1"
-OFFLINE_URL = "http://offline.nbaudio/v1"  # never resolved: the transport answers in process
-
-
-@dataclass(frozen=True)
-class Backend:
-    """Where requests go: an address, a key that no repr shows, and the server's habits."""
-
-    name: str
-    base_url: str
-    model: str
-    dialect: Dialect
-    key: str = field(default="", repr=False, compare=False)
-    key_from: str = ""
-
-    @property
-    def offline(self) -> bool:
-        """Whether this is the engine in this process."""
-        return self.base_url == OFFLINE_URL
+__all__ = ["OFFLINE_URL", "OPENAI_URL", "Backend", "NbAudio", "settings"]
 
 
 class NbAudio(SingletonConfigurable):
@@ -57,12 +40,24 @@ class NbAudio(SingletonConfigurable):
     base_url = Unicode("", help="The server's address, up to and with /v1. OPENAI_BASE_URL says it too.").tag(
         config=True, mine=True
     )
+    server = Unicode("", help="A server by its name in your own file of servers; see docs/servers.md.").tag(config=True)
+    servers_file = Unicode("", help="Your file of servers. By default servers.toml in your configuration folder.").tag(
+        config=True, mine=True
+    )
+    hear_with = Unicode(
+        "",
+        help="Who writes down what you say for a server that can't hear: offline, a server's name or address, or "
+        "nobody. By default the offline engine.",
+    ).tag(config=True, mine=True)
+    speak_with = Unicode(
+        "", help="Who says what a server that can't speak has written; as hear_with. By default the offline engine."
+    ).tag(config=True, mine=True)
     api_key_env = Unicode("OPENAI_API_KEY", help="The environment variable that holds the key.").tag(
         config=True, mine=True
     )
-    dialect = Unicode("", help="The server's habits: openai, azure, compatible. By default from its address.").tag(
-        config=True, mine=True
-    )
+    dialect = Unicode(
+        "", help="The server's habits, by a name of docs/servers.md. By default from its address and the model."
+    ).tag(config=True, mine=True)
     brain = Unicode(
         "",
         help="The offline engine's language model: a .gguf file, or the address of an OpenAI-compatible text "
@@ -130,11 +125,22 @@ class NbAudio(SingletonConfigurable):
     cache_mb = Int(500, min=1, help="The most that kept answers may take, in megabytes.").tag(config=True)
 
     def __init__(self, **given: Any) -> None:
+        self._connected: Backend | None = None
+        self._of_project: set[str] = set()
+        self._begun = False
         super().__init__(**given)
         config = self.config.get(type(self).__name__, {})
-        for name, (value, origin) in {**_from_project(self), **_from_environment(self)}.items():
+        project, environment = _from_project(self), _from_environment(self)
+        for name, (value, origin) in {**project, **environment}.items():
             if name not in config and name not in given:
                 _assign(self, name, value, origin)
+                if name not in environment:
+                    self._of_project.add(name)
+        if self.server and self.base_url:  # whichever was said in the place that goes before
+            places = [{*config, *given}, set(environment), set(project)]
+            first = next(place for place in places if place & {"server", "base_url"})
+            setattr(self, "base_url" if "server" in first else "server", "")
+        self._begun = True
 
     def resolve(self) -> Backend:
         """The backend that requests go to now.
@@ -143,54 +149,92 @@ class NbAudio(SingletonConfigurable):
         ------
         NoBackend
             If there is no key, no server and no offline engine.
+        SetupError
+            If an address, a name, a key or the file of servers can't be right.
         """
-        from_environment = os.environ.get("OPENAI_BASE_URL", "").strip()
-        url = (self.base_url or from_environment).rstrip("/")
-        key = os.environ.get(self.api_key_env, "").strip()
-        if key:
-            register_secret(key)
+        if self._connected is not None:
+            return self._connected
+        url = (self.base_url or os.environ.get("OPENAI_BASE_URL", "")).strip().rstrip("/")
+        key = checked(os.environ.get(self.api_key_env, ""), self.api_key_env)
+        project_names = "server" in self._of_project
         if self.backend != "offline":
+            if self.server and not (project_names and url):
+                return self._profile(self.server, project_names)
             if url and (self.backend == "auto" or url != OPENAI_URL):
-                return self._server(url, key)
-            if self.backend == "openai" or key:
-                if not key:
+                return self._at(url, "NbAudio.base_url" if self.base_url else "OPENAI_BASE_URL")
+            if self.backend == "openai" or key.value:
+                if not key.value:
                     raise NoBackend(
                         f"The backend is OpenAI, but {self.api_key_env} is not set.",
                         f"Set {self.api_key_env} in the environment, or %config NbAudio.backend = 'offline'.",
                     )
-                return self._server(OPENAI_URL, key)
+                return self._at(OPENAI_URL, "")
         if not offline_installed():
             raise NoBackend(
                 "There is no OPENAI_API_KEY, no OPENAI_BASE_URL and no offline engine.",
                 "Set a key, or install the engine: pip install 'nbaudio[offline]'",
             )
-        dialect = dialect_for(OFFLINE_URL, "offline")
-        return Backend("offline engine", OFFLINE_URL, self.model or dialect.default_model, dialect)
+        return offline_backend(self.model)
 
-    def _server(self, url: str, key: str) -> Backend:
-        origin = "NbAudio.base_url" if self.base_url else "OPENAI_BASE_URL"
-        if "@" in url:  # first, for what is wrong with an address is told with the address
+    def connect(self, backend: Backend) -> None:
+        """Have requests go to this backend, until one of the options that say where they go is set."""
+        # As they were before anybody set them: so that setting one of them again counts.
+        for name in ("backend", "base_url", "server", "dialect", "model", "hear_with", "speak_with"):
+            setattr(self, name, self.traits()[name].default())
+        self._connected = backend
+
+    def servers(self) -> Servers:
+        """The person's own servers."""
+        return read_servers(Path(self.servers_file).expanduser() if self.servers_file else usual_file())
+
+    @observe("backend", "base_url", "server", "servers_file", "api_key_env", "dialect", "hear_with", "speak_with")
+    def _leave(self, change: Any) -> None:
+        self._connected = None
+        self._of_project.discard(change["name"])
+        if self._begun and change["new"] and change["name"] in ("base_url", "server"):  # the later one counts
+            other = "server" if change["name"] == "base_url" else "base_url"
+            if getattr(self, other):
+                setattr(self, other, "")
+
+    @observe("model")
+    def _other_model(self, change: Any) -> None:
+        if self._connected is not None:
+            model = change["new"] or self._connected.dialect.default_model
+            self._connected = replace(self._connected, model=model)
+
+    def _profile(self, name: str, project_names: bool) -> Backend:
+        servers = self.servers()
+        if project_names and name not in servers.profiles:
             raise SetupError(
-                f"{origin} holds a user name or password.", f"Take it out of the address, and set {self.api_key_env}."
+                f"The project file names the server {name!r}, of which {servers.path} says nothing.",
+                "Describe it there, as docs/servers.md shows: a project can't say where your requests go.",
             )
-        try:
-            parts = urlsplit(url)
-            good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # a port or an IPv6 address that can't be
-            good = False
-        if not good:
-            raise SetupError(f"{origin} is {url!r}, which is no address of a server.", "Write it as https://host/v1.")
-        if parts.query or parts.fragment:
-            raise SetupError(f"{origin} goes on after the path, with ? or #.", "Write it as https://host/v1.")
-        if not (key.isascii() and key.isprintable()) or " " in key:
-            raise SetupError(
-                f"{self.api_key_env} holds what no key does: spaces, line ends or letters beyond ASCII.",
-                "Copy the key again, and nothing else.",
-            )
-        dialect = dialect_for(url, self.dialect)
-        name = "OpenAI" if url == OPENAI_URL else parts.netloc
-        model = self.model or dialect.default_model
-        return Backend(name, url, model, dialect, key, self.api_key_env if key else "")
+        if "/" in name or ":" in name:
+            raise SetupError(f"NbAudio.server is {name!r}, which is no name.", "Addresses go into NbAudio.base_url.")
+        return self._named(name)
+
+    def _at(self, url: str, origin: str) -> Backend:
+        url = checked_url(url, origin)
+        dialect = dialect_for(url, self.dialect, self.model, self.servers().dialects)
+        # As the openai package does it, the one variable holds the key to whatever server is set, unless this one has
+        # a variable of its own.
+        own = self.api_key_env == "OPENAI_API_KEY" and dialect.key_env and os.environ.get(dialect.key_env, "").strip()
+        found = self._named(url, f"env:{dialect.key_env if own else self.api_key_env}")
+        return replace(found, key_env=found.key_env or self.api_key_env)
+
+    def _named(self, where: str, key: str = "") -> Backend:
+        if key and not os.environ.get(key.partition(":")[2], "").strip():
+            key = ""  # a server of one's own may need none
+        return backend_at(
+            where,
+            self.servers(),
+            model=self.model,
+            key=key,
+            dialect=self.dialect,
+            hear_with=self.hear_with,
+            speak_with=self.speak_with,
+            openai_key_env=self.api_key_env,
+        )
 
 
 def settings() -> NbAudio:

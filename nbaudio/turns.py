@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from nbaudio.comparing import Comparison
     from nbaudio.settings import Backend
 
-__all__ = ["Reply", "Role", "ToolResult", "Turn"]
+__all__ = ["OFFLINE_ENGINE", "Reply", "Role", "ToolResult", "Turn"]
+
+OFFLINE_ENGINE = "the offline engine"
+"""Its name, where it hears or speaks for a server."""
 
 Role: TypeAlias = Literal["user", "assistant", "tool"]
 
@@ -144,6 +147,10 @@ class Reply(ShownOnce, Turn):
     partial: bool = False
     note: str = ""
     offline: bool = False
+    heard_by: str = ""
+    """Who wrote down what the person said, where the server that answers can't hear."""
+    spoken_by: str = ""
+    """Who said the answer, where that server can't speak."""
     cached: bool = False
     """Whether it was not asked for, but had been kept, see `nbaudio.spending.answer_cache`."""
     tool_calls: tuple[ToolCall, ...] = ()
@@ -195,13 +202,16 @@ class Reply(ShownOnce, Turn):
     def captions(self) -> Captions:
         """Its words with the times at which they sound, as WebVTT and SRT too; empty without words or without sound.
 
-        The offline engine knows when each sentence begins, where it is streamed. Else the times are an estimate: by the
-        order in which words and sound came, by the length of the words, and by the pauses in the sound. See
-        ``docs/captions.md`` for how far off they are.
+        The offline engine knows when each sentence begins, where it is streamed, and so
+        does who speaks for a server that can't. Else the times are an estimate: by the order in which words and
+        sound came, by the length of the words, and by the pauses in the sound. See ``docs/captions.md`` for how far
+        off they are.
         """
         # Of an answer that was cut the words may have run ahead of the sound.
-        cut = self.partial or (self.finish_reason in ("length", "content_filter") and not self.offline)
-        return self._captions(self.text, self.marks, exact=self.offline and bool(self.marks), cut=cut)
+        by_sentences = self.offline or bool(self.spoken_by)
+        cut = self.partial or (self.finish_reason in ("length", "content_filter") and not by_sentences)
+        exact = by_sentences and bool(self.marks)
+        return self._captions(self.text, self.marks, exact=exact, cut=cut)
 
     @property
     def answers(self) -> bool:
@@ -246,6 +256,8 @@ class Reply(ShownOnce, Turn):
     def cost(self) -> Cost | None:
         """What it cost, by the tokens that the server reported; None where that or the price is not known.
 
+        Nor is it where another server heard or spoke: what that took is not in the tokens.
+
         Raises
         ------
         SetupError
@@ -253,12 +265,14 @@ class Reply(ShownOnce, Turn):
         """
         if self.offline or self.cached:
             return Cost()
+        if any(who not in ("", OFFLINE_ENGINE) for who in (self.heard_by, self.spoken_by)):
+            return None
         return cost_of(self.usage, self.model, server=self.backend)
 
     @property
     def notes(self) -> list[str]:
         """Every line that a reader should know beside the words."""
-        return ReplyView(words=self.text, note=self.note, offline=self.offline).notes
+        return ReplyView(words=self.text, note=self.note, by=self.by, offline=self.offline).notes
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         from nbaudio.settings import settings
@@ -269,6 +283,7 @@ class Reply(ShownOnce, Turn):
             words=self.text,
             sound=clip.embed(settings().embed_budget_kb * 1000) if clip else None,
             note=self.note,
+            by=self.by,
             offline=self.offline,
             details=self._details(),
             calls=tuple(map(str, self.tool_calls)),
@@ -279,6 +294,15 @@ class Reply(ShownOnce, Turn):
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_once"}
+
+    @property
+    def by(self) -> str:
+        """Who answered, who heard and who spoke, as a sentence; empty where the server that answers did all of it."""
+        who = {self.heard_by: ["heard"]} if self.heard_by else {}
+        if self.spoken_by:
+            who.setdefault(self.spoken_by, []).append("spoken")
+        did = [f"{' and '.join(what)} by {name}" for name, what in who.items()]
+        return f"Answered by {self.model} on {self.backend}, {', '.join(did)}." if did else ""
 
     def _details(self) -> dict[str, str]:
         usage = self.usage

@@ -22,12 +22,12 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LEVELS = (
     ("legible", "errors"),
     ("captions", "wire", "interpolate", "speakable", "sentences", "tools", "display"),
-    ("settings", "prices", "sound", "comparing"),
+    ("servers", "settings", "connecting", "prices", "sound", "comparing"),
     ("engine",),
     ("backends", "serving"),
     (
         *("turns", "records", "events", "outgoing", "exchange", "journal", "spending"),
-        *("transcribing", "speaking", "conversation", "history", "doctor", "demo"),
+        *("transcribing", "speaking", "completing", "conversation", "history", "doctor", "demo"),
     ),
     ("widgets",),
     ("magics", "__init__", "__main__"),
@@ -43,6 +43,8 @@ OUTSIDE = {
     "transcribing": {"anyio", "msgspec", "numpy", "platformdirs", "tqdm"},
     "conversation": {"msgspec", "numpy", "pandas"},
     "comparing": {"jiwer"},
+    "servers": {"keyring", "platformdirs", "tomllib", "tomli"},
+    "completing": {"anyio"},
     "settings": {"traitlets", "tomllib", "tomli"},  # tomllib is in the standard library from 3.11
     "engine": {
         "numpy", "soxr", "onnxruntime", "faster_whisper", "hibari", "xllamacpp", "starlette", "anyio", "tqdm",
@@ -57,6 +59,7 @@ OUTSIDE = {
 PLACE = {room: (level, place) for level, rooms in enumerate(LEVELS) for place, room in enumerate(rooms)}
 HEAVY = {
     "IPython", "ipywidgets", "anywidget", "httpx", "anyio", "numpy", "soundfile", "soxr", "traitlets", "tqdm",
+    "keyring",
     "faster_whisper", "ctranslate2", "onnxruntime", "hibari", "xllamacpp", "starlette", "py3langid", "platformdirs",
     "jiwer", "nbclient", "nbconvert", "nbformat", "openai", "pandas", "uvicorn", "prometheus_client", "ray",
 }  # fmt: skip

@@ -45,6 +45,7 @@ PUBLIC = [
     "atranscribe",
     "chat",
     "chats",
+    "connect",
     "errors",
     "history",
     "speak",

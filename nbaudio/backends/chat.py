@@ -7,8 +7,10 @@ from typing import Any
 
 from nbaudio import errors
 from nbaudio.backends.connection import AGAIN, DONE, Connection
+from nbaudio.sound.incoming import IncomingSound
 from nbaudio.wire.answers import AnswerReader, AudioDelta, TextDelta
 from nbaudio.wire.requests import Inline, serialized
+from nbaudio.wire.shapes import Shaped
 
 __all__ = ["send"]
 
@@ -25,21 +27,30 @@ async def send(
     """
     length, parts = serialized(body)
     headers = {"content-type": "application/json", "content-length": str(length)}
-    server = connection.backend.name
-    async with connection.post(
-        "chat/completions", lambda: {"content": _bytes_of(parts), "headers": headers}
-    ) as response:
-        # Branch on what came, not on what was asked for: some servers ignore `stream`.
-        if response.headers.get("content-type", "").startswith("text/event-stream"):
-            async for chunk in connection.events(response):
-                if chunk is DONE:
-                    reader.ended = True
-                else:
-                    for event in reader.take_chunk(chunk):
-                        yield event
-        else:
-            for event in reader.take_whole(connection.read_json(await response.aread())):
-                yield event
+    server, dialect = connection.backend.name, connection.backend.dialect
+    shaped = None if dialect.streams_as_openai else Shaped(reader, IncomingSound(dialect.sample_rate))
+    taking = shaped or reader
+    try:
+        async with connection.post(
+            dialect.chat_path, lambda: {"content": _bytes_of(parts), "headers": headers}
+        ) as response:
+            # Branch on what came, not on what was asked for: some servers ignore `stream`.
+            if response.headers.get("content-type", "").startswith("text/event-stream"):
+                async for chunk in connection.events(response):
+                    if chunk is DONE:
+                        reader.ended = True
+                    else:
+                        for event in taking.take_chunk(chunk):
+                            yield event
+                for event in shaped.flush() if shaped else ():
+                    yield event
+            else:
+                for event in taking.take_whole(connection.read_json(await response.aread())):
+                    yield event
+    except BaseException:
+        if shaped is not None:
+            shaped.keep_file()
+        raise
     if not reader.complete and not reader.started:
         raise errors.BadReply(f"{server} sent an empty answer.", AGAIN)
     if not reader.complete:

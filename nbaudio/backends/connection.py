@@ -45,6 +45,7 @@ class Connection:
         self._http = httpx.AsyncClient(
             base_url=backend.base_url + "/",
             headers=headers,
+            params=dict(backend.dialect.query),
             timeout=httpx.Timeout(options.timeout_s, connect=options.connect_timeout_s),
             transport=_offline_transport(options) if backend.offline else None,
         )
@@ -91,6 +92,7 @@ class Connection:
                         said,
                         server=self.backend.name,
                         key_from=self.backend.key_from,
+                        key_env=self.backend.key_env,
                     )
             finally:
                 with anyio.CancelScope(shield=True):
@@ -136,7 +138,8 @@ class Connection:
         if text.strip() == "[DONE]":
             return DONE
         found = self.read_json(text)
-        error = error_from_stream(found, server=self.backend.name, key_from=self.backend.key_from)
+        backend = self.backend
+        error = error_from_stream(found, server=backend.name, key_from=backend.key_from, key_env=backend.key_env)
         if error is not None:
             raise error
         return found

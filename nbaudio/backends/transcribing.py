@@ -9,6 +9,7 @@ from contextlib import aclosing
 from nbaudio import errors
 from nbaudio.backends import loop
 from nbaudio.backends.connection import AGAIN, DONE, Connection, connection_to
+from nbaudio.servers.backend import ears
 from nbaudio.settings import OFFLINE_URL, Backend, NbAudio, offline_installed, settings
 from nbaudio.sound.clip import Clip
 from nbaudio.wire.dialects import dialect_for
@@ -110,7 +111,8 @@ def offline_ears() -> Backend:
 
 
 def ready(backend: Backend) -> Backend:
-    """The backend, with the offline engine's ears fetched where it needs them."""
+    """Who hears for the backend, with the offline engine's ears fetched where it needs them."""
+    backend = ears(backend)
     if backend.offline:
         from nbaudio.engine.weights.models import fetch
         from nbaudio.engine.weights.models import ready as is_here

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import aclosing, closing, contextmanager
 from dataclasses import replace
 
+from nbaudio.completing.exchange import exchange_for
 from nbaudio.exchange import Exchange
 from nbaudio.outgoing import Outgoing
 from nbaudio.settings import Backend, NbAudio
@@ -63,6 +64,8 @@ class Answering:
         self._rounds_left = max(0, max_tool_rounds - sum(isinstance(turn, Reply) for turn in rounds))
         self.toolbox = toolbox
         self.dead_ids = set(dead_ids)
+        self.heard: dict[str, str] = {}
+        """What was written down of recordings, by the ids of their turns, where the server can't hear."""
         self.tools_ran = False
         """Whether tools have been run."""
         self.turns: list[Turn] = [question, *rounds]
@@ -75,7 +78,7 @@ class Answering:
             options = replace(options, tool_choice="none")
         elif len(self.turns) > 1 and options.tool_choice not in ("auto", "none"):
             options = replace(options, tool_choice="")  # a call that was required has been made: now it may answer
-        exchange = Exchange(
+        exchange = exchange_for(
             list(self.turns),
             self._backend,
             options,
@@ -83,7 +86,7 @@ class Answering:
             history=self._history,
             outgoing=self._outgoing,
         )
-        exchange.dead_ids = self.dead_ids
+        exchange.dead_ids, exchange.heard = self.dead_ids, self.heard
         return exchange
 
     def calling(self, reply: Reply) -> Reply | None:
@@ -133,9 +136,13 @@ class Answering:
 
         What tools have done stays done, so their results are kept whatever became of the answer.
         """
+        question, *came = self.turns
+        if not question.transcript and (words := self.heard.get(question.id)):
+            question = replace(question, transcript=words)
+        turns = [question, *came]
         if reply is not None:
-            return [*self.turns, reply]
-        return self.turns if len(self.turns) > 1 else []
+            return [*turns, reply]
+        return turns if len(turns) > 1 else []
 
 
 def _result(call: ToolCall, outcome: Outcome) -> ToolResult:

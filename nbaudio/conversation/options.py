@@ -19,6 +19,7 @@ _SHAPING = ("model", "voice", "instructions", "stream", "audio_format", "max_com
 _TOOLS = ("tools", "tool_choice", "parallel_tool_calls", "max_tool_rounds", "approve")
 _MONEY = ("budget", "cache")
 _ROUNDS = 8
+_USUAL_VOICE = NbAudio.voice.default_value
 
 
 class Given(dict[str, Any]):
@@ -80,7 +81,7 @@ class Given(dict[str, Any]):
         temperature = self.get("temperature", chosen.temperature)
         return Options(
             model=self.get("model") or backend.model,
-            voice=self.get("voice") or chosen.voice,
+            voice=self.get("voice") or ("" if chosen.voice == _USUAL_VOICE else chosen.voice),  # then the server's own
             aloud=aloud,
             stream=self.get("stream", chosen.stream),
             audio_format=self.get("audio_format", chosen.audio_format),

@@ -75,7 +75,7 @@ class Sending:
                     put(event)
                 return kept
             reply = await self._send(exchange, put)
-            await asyncio.to_thread(self._cache.keep, key, reply, aloud=exchange.options.aloud)
+            await asyncio.to_thread(self._cache.keep, key, reply, aloud=exchange.aloud)
             return reply
         finally:
             self.over.set()

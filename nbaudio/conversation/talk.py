@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Seque
 from typing import Any
 
 from nbaudio.backends import loop
+from nbaudio.completing.exchange import exchange_for
 from nbaudio.conversation.again import Again
 from nbaudio.conversation.answering import Answering
 from nbaudio.conversation.counted import Counted
@@ -19,12 +20,11 @@ from nbaudio.conversation.messages import from_messages
 from nbaudio.conversation.options import Given
 from nbaudio.conversation.saved import load
 from nbaudio.conversation.sending import Sending
-from nbaudio.conversation.transcribing import atranscribe, transcribe
+from nbaudio.conversation.transcribing import atranscribe, put_words, transcribe
 from nbaudio.conversation.turnlist import Part, turn_of
 from nbaudio.conversation.watching import Watcher
 from nbaudio.conversation.ways_out import WaysOut
 from nbaudio.events import Event, Finished, ToolCalled, ToolReturned
-from nbaudio.exchange import Exchange
 from nbaudio.journal.watcher import journal
 from nbaudio.outgoing import Outgoing
 from nbaudio.settings import Backend, settings
@@ -310,6 +310,7 @@ class Conversation(Counted, WaysOut):
             rounds=again.rounds if again is not None else (),
             outgoing=self._outgoing,
         )
+        answering.exchange.prepare()
         sending = Sending(self.name, self._account, given.budgets(chosen), given.cache(chosen), anew=again is not None)
         return Keeping(answering, self, self._watchers, lambda turns: self._keep(turns, answering, again), sending)
 
@@ -320,7 +321,7 @@ class Conversation(Counted, WaysOut):
         """
         chosen, given = settings(), self._given.over(options)
         backend = self._backend or chosen.resolve()
-        exchange = Exchange(
+        exchange = exchange_for(
             [turn_of(parts)] if parts else [],
             backend,
             given.request(backend, chosen, given.toolbox(), aloud=aloud),
@@ -340,6 +341,8 @@ class Conversation(Counted, WaysOut):
         self._dead_ids |= answering.dead_ids
         if not turns or (again is not None and not again.takes(turns, answering)):
             return ()
+        for turn_id, words in answering.heard.items():  # earlier recordings, of a time with a server that heard them
+            put_words(self, turn_id, words)
         self._turns[len(self) if again is None else again.at :] = turns
         for turn in self._turns[:-_IN_MEMORY][-len(turns) - 1 :]:
             for clip in turn.clips:

@@ -33,12 +33,14 @@ class ReplyView:
     """The tools that it asks for, each with its arguments."""
     title: str = "Answer"
     """What its sound is called."""
+    by: str = ""
+    """Who heard and who spoke, where the server that answers did not."""
 
     @property
     def notes(self) -> list[str]:
         """Every line that the reader should know."""
         of_sound = self.sound.note if self.sound else ""
-        return [line for line in (self.note, of_sound, OFFLINE if self.offline else "") if line]
+        return [line for line in (self.note, of_sound, self.by, OFFLINE if self.offline else "") if line]
 
 
 def reply_html(view: ReplyView) -> Html:

@@ -84,9 +84,17 @@ def _history(rest: str) -> None:
     history(rest)
 
 
+def _use(rest: str) -> None:
+    """Have requests go to another server."""
+    from nbaudio.magics.using import use
+
+    use(rest)
+
+
 COMMANDS: dict[str, Command] = {
     "chats": Command("lists the conversations of this kernel", _chats),
     "history": Command("lists what was said in all notebooks, searches it, restores a conversation", _history),
     "usage": Command("says how many tokens, and how much money, they have taken", _usage),
+    "use": Command("has requests go to a server, by its name or its address; alone lists those with a name", _use),
 }
 """By the word after ``%nbaudio``, in the order in which ``--help`` lists them."""

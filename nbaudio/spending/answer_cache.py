@@ -163,7 +163,7 @@ def key_of(exchange: Exchange) -> str:
     backend, chosen = exchange.backend, exchange.settings
     told = {
         "format": _FORMAT,
-        "server": [backend.name, backend.base_url, chosen.brain if backend.offline else ""],
+        "server": [backend.name, backend.base_url, chosen.brain if backend.offline else "", *exchange.others],
         "options": request_body([], exchange.options),
         "turns": [_as_sent(turn) for turn in exchange.turns],
     }

@@ -164,7 +164,8 @@ def toll_of(exchange: Exchange, expected: Estimate, reply: Reply) -> Toll:
     sound_out_s = _seconds(reply.clips)
     usage, cost = reply.usage, known_cost(reply)
     if not (usage.input_tokens or usage.output_tokens):
-        audio_out = _whole(sound_out_s * _habits(exchange).tokens_out_per_s)
+        # Of sound that another made of the words the server has no tokens.
+        audio_out = _whole(sound_out_s * _habits(exchange).tokens_out_per_s) if exchange.options.aloud else 0
         sent = expected.usage
         usage = _usage(sent.input_text_tokens, sent.input_audio_tokens, text_tokens([reply.text]), audio_out)
         cost = known_cost(replace(reply, usage=usage, model=reply.model or exchange.options.model))

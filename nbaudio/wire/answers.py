@@ -158,6 +158,10 @@ class AnswerReader:
         words = self.answer().text
         return [TextDelta(words)] if words else []
 
+    def take_file(self, data: bytes, audio_format: str) -> None:
+        """Take a sound file that a stream brought, instead of what else it brought of sound."""
+        self._whole_audio, self._format = data, audio_format
+
     def answer(self) -> Answer:
         """What has come so far."""
         # Words may be in `content` although sound was asked for: some answers come as text alone.

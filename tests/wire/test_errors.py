@@ -187,3 +187,67 @@ def test_any_chunk_is_an_error_of_one_line_or_none(chunk: Any) -> None:
     error = error_from_stream(chunk, server="it", key_from="")
 
     assert error is None or str(error).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ([{"error": {"code": 400, "message": "Unknown name.", "status": "INVALID_ARGUMENT"}}], "Unknown name"),
+        ({"detail": "Not authenticated"}, "Not authenticated"),
+        (
+            {"detail": [{"loc": ["body", "audio", "voice"], "msg": "Field required"}, {"loc": ["body"], "msg": "No."}]},
+            "audio.voice: Field required; body: No",
+        ),
+        (
+            {"object": "error", "message": {"detail": [{"loc": ["body", "x"], "msg": "Extra inputs"}]}, "code": None},
+            "x: Extra inputs",
+        ),
+        ({"object": "Error", "message": [{"msg": "Extra inputs"}]}, "Extra inputs"),
+        ({"error": "Unauthorized"}, "Unauthorized"),
+        (
+            {
+                "error": {
+                    "message": "Provider returned error",
+                    "metadata": {"raw": '{"error": {"message": "Too long."}}'},
+                }
+            },
+            "Provider returned error (Too long.)",
+        ),
+        ({"error": {"message": "Provider returned error", "metadata": {"raw": "overloaded"}}}, "error (overloaded)"),
+        ({"error": {"message": "Provider returned error", "metadata": {"raw": 7}}}, "Provider returned error"),
+        ([], "it gave no reason"),
+        ([[]], "it gave no reason"),
+    ],
+)
+def test_every_servers_envelope_is_understood(body: Any, words: str) -> None:
+    assert refused(400, body).cause.removesuffix(".").endswith(words.removesuffix("."))
+
+
+@pytest.mark.parametrize(
+    ("chunk", "kind", "status"),
+    [
+        ({"error": {"code": 502, "message": "Upstream"}, "choices": []}, errors.ServerFailed, 502),
+        ({"object": "error", "message": "EngineCore died", "code": 500}, errors.ServerFailed, 500),
+        ({"error": {"code": "429", "message": "Slow down"}}, errors.RateLimited, 429),
+        ({"error": "boom"}, errors.BadRequest, 200),
+    ],
+)
+def test_every_servers_error_within_a_stream(chunk: Any, kind: type[errors.ServerRefused], status: int) -> None:
+    error = error_from_stream(chunk, server="OpenRouter", key_from="")
+
+    assert type(error) is kind
+    assert error.status == status
+
+
+@pytest.mark.parametrize(
+    ("key_from", "key_env", "next_step"),
+    [
+        ("the keyring (nbaudio, kitchen)", "X", "Check the key in the keyring (nbaudio, kitchen), and that"),
+        ("", "OPENROUTER_API_KEY", "Set the key in the environment: OPENROUTER_API_KEY."),
+        ("", "", "Give it a key: nba.connect(..., key='env:NAME'); see docs/servers.md."),
+    ],
+)
+def test_what_to_do_about_a_key_is_said_for_this_server(key_from: str, key_env: str, next_step: str) -> None:
+    error = error_from_response(401, {}, b"{}", server="kitchen", key_from=key_from, key_env=key_env)
+
+    assert error.next_step.startswith(next_step)

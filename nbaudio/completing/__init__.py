@@ -1,0 +1,1 @@
+"""Completing a turn for a server that can't hear or can't speak: others write down what is said, and say the answer."""

@@ -1,0 +1,1 @@
+"""Which servers the person has, by name, and where the key to each comes from."""
