@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias, overload
 from nbaudio import errors
 from nbaudio.backends import loop
 from nbaudio.backends.transcribing import ready
+from nbaudio.servers.backend import ears
 from nbaudio.settings import Backend, settings
 from nbaudio.spending.accounts import Account
 from nbaudio.spending.budget import Budget
@@ -194,7 +195,7 @@ class _Job:
                 hint = f"Did you mean {near[0]}?" if near else f"Known ones: {', '.join(_OPTIONS)}."
                 raise errors.CellError(f"There is no option {option!r}.", hint)
         chosen = settings()
-        backend = options.get("backend") or chosen.resolve()
+        backend = ears(options.get("backend") or chosen.resolve())
         given = {key: value for key, value in options.items() if key in KNOWN and value is not None}
         asked = wanted(backend, chosen, **given, stream=stream)
         recording = Recording.of(sound)

@@ -10,6 +10,7 @@ import anyio
 
 from nbaudio import errors
 from nbaudio.backends import loop
+from nbaudio.servers.backend import ears
 from nbaudio.settings import Backend, settings
 from nbaudio.sound.clip import Clip
 from nbaudio.spending.accounts import Account
@@ -44,7 +45,7 @@ def start_each(
     NbaudioError
         By the future's ``result()``: the first that comes. Requests that are still on their way are given up.
     """
-    backend = backend or settings().resolve()
+    backend = ears(backend or settings().resolve())
     works = {key: works_for(clips, backend=backend, account=account, name=name) for key, clips in recordings.items()}
     at_once = backend.dialect.transcriptions_at_once
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from openai_server.listening import UvicornThread
 from openai_server.sounds import pcm16, tone_sweep
-from openai_server.transcriptions import read_form
+from openai_server.transcription_form import read_form
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
