@@ -62,6 +62,7 @@ os.environ.update(_mine(_folder_of_this_run()))  # for kernels that a fixture of
 @pytest.fixture(autouse=True)
 def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No ``OPENAI_…`` and ``NBAUDIO_…`` in the environment, and no options set by another test."""
+    from nbaudio import errors
     from nbaudio.settings import NbAudio
 
     for name in list(os.environ):
@@ -69,6 +70,9 @@ def fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             monkeypatch.delenv(name)
     for name, place in _mine(_folder_of_this_run()).items():
         monkeypatch.setenv(name, place)
+    # A key of one test would be masked in what another reads.
+    monkeypatch.setattr(errors, "_secrets", set())
+    monkeypatch.setattr(errors, "_pieces", set())
     NbAudio.clear_instance()
     yield
     NbAudio.clear_instance()

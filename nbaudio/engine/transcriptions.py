@@ -28,6 +28,7 @@ from nbaudio.engine.transcription_form import TranscriptionAsked, read_form, ref
 from nbaudio.engine.written import cues, log_probabilities, segments, words
 from nbaudio.errors import ClipError
 from nbaudio.sound.blocks import BlockReader
+from nbaudio.sound.codecs import SoundTooLong
 
 __all__ = ["transcribed", "translated"]
 
@@ -96,7 +97,9 @@ class _Hearing:
         self._asked, self._answerer, self._file = asked, answerer, file
         self._digest = _digest(file) if asked.plain else ""
         try:
-            self._reader = BlockReader(file, SAMPLE_RATE)
+            self._reader = BlockReader(file, SAMPLE_RATE, most_s=answerer.engine.most_audio_s)
+        except SoundTooLong as error:
+            raise Refusal(str(error), status=413, param="file", code="audio_too_long") from None
         except ClipError as error:
             raise _unreadable(error) from None
 

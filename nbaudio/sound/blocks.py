@@ -7,6 +7,7 @@ be in memory.
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections.abc import Iterator
 from typing import IO, Any
@@ -26,6 +27,8 @@ _HEAD_BYTES = 4096
 LISTENING_KBIT_S = 48.0
 """The bit rate of an MP3 for a machine to listen to: at 16,000 Hz it leaves what a speech model hears."""
 
+_UNKNOWN_FRAMES = 2**62  # libsndfile says the largest number where it does not know
+
 
 class BlockReader:
     """A sound file, read forward in mono blocks at one rate.
@@ -39,6 +42,8 @@ class BlockReader:
         WAV, MP3, FLAC, Ogg Vorbis or Opus. A WAV whose sizes are unknown is read to its end.
     sample_rate : int, optional
         Hz of the blocks; by default the file's own.
+    most_s : float
+        The longest sound that is read, in seconds, as the file itself says how long it is.
 
     Attributes
     ----------
@@ -50,7 +55,7 @@ class BlockReader:
     Raises
     ------
     ClipError
-        If it is no sound file that can be read.
+        If it is no sound file that can be read; a `SoundTooLong` if it is too long.
 
     Examples
     --------
@@ -60,7 +65,9 @@ class BlockReader:
     32000
     """
 
-    def __init__(self, source: str | os.PathLike[str] | IO[bytes], sample_rate: int | None = None) -> None:
+    def __init__(
+        self, source: str | os.PathLike[str] | IO[bytes], sample_rate: int | None = None, *, most_s: float = math.inf
+    ) -> None:
         import soundfile
 
         try:
@@ -70,6 +77,9 @@ class BlockReader:
         # Where the length is unknown, seeking to where it is anyway, which soundfile does after each read, is an error.
         self._file.seekable = lambda: False
         self._own_rate = int(self._file.samplerate)
+        if most_s * self._own_rate < self._file.frames < _UNKNOWN_FRAMES:
+            self._file.close()
+            raise codecs.too_long(most_s)
         self.sample_rate = sample_rate or self._own_rate
         self.position = 0
         self._resampler: Any = None

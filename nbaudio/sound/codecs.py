@@ -136,11 +136,11 @@ def decode(data: bytes, *, most_s: float = math.inf) -> tuple[Samples, int]:
             most_frames = most_s * file.samplerate
             doubtful = _is_doubtful(file.frames, data)
             if not doubtful and file.frames > most_frames:
-                raise _too_long(most_s)
+                raise too_long(most_s)
             if doubtful:
                 samples = _read_to_the_end(file, most_frames)
                 if len(samples) > most_frames:
-                    raise _too_long(most_s)
+                    raise too_long(most_s)
             else:
                 samples = file.read(dtype="float32", always_2d=True)
         except SoundTooLong:
@@ -161,7 +161,8 @@ def _is_doubtful(frames: int, data: bytes) -> bool:
     return frames > max(1_000_000, 100 * len(data))
 
 
-def _too_long(most_s: float) -> SoundTooLong:
+def too_long(most_s: float) -> SoundTooLong:
+    """The error that says so."""
     return SoundTooLong(f"The sound is longer than {most_s:g} s.", "Send a shorter one, or in pieces.")
 
 

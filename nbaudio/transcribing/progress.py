@@ -40,7 +40,8 @@ class Bar:
         self._done += 1
         if self._drawn is not None:
             self._drawn.set_description_str(self._said, refresh=False)
-            self._drawn.update(sound_s / 60)
+            # Sums of rounded parts may come out a little above the whole, which tqdm warns of.
+            self._drawn.update(min(sound_s / 60, self._drawn.total - self._drawn.n))
 
     def close(self) -> None:
         """Leave the bar as it stands."""

@@ -340,6 +340,7 @@ def test_who_has_no_voice_can_not_lend_it(writer: Server) -> None:
             nba.Conversation().say("Is it loyal?")
 
 
+@pytest.mark.offline
 def test_a_voice_that_the_offline_engine_lacks_is_told_before_anything_is_sent(writer: Server) -> None:
     nba.connect(writer.url, "llama3.2", dialect="ollama")
     with pytest.raises(errors.UnknownVoice, match="The offline engine has no voice 'Tina'"):
