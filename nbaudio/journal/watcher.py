@@ -104,17 +104,13 @@ class Journal:
             if number is not None and self._store is not None:
                 self._arriving[question.id] = _Arriving(self._store, number)
 
-    def came(self, question: Turn, event: TextDelta | AudioDelta) -> None:
-        """Write a piece of an answer down."""
+    def came(self, question: Turn, *events: TextDelta | AudioDelta) -> None:
+        """Write pieces of an answer down."""
         arriving = self._arriving.get(question.id)
         if arriving is None:
             return
-        if isinstance(event, TextDelta):
-            piece = 0, event.text.encode("utf-8", "surrogatepass")
-        else:
-            piece = event.sample_rate, event.pcm16
         with self._lock:
-            arriving.waiting.append(piece)
+            arriving.waiting += map(_piece_of, events)
             if time.monotonic() >= arriving.not_before and self._arriving.get(question.id) is arriving:
                 self._put_pieces(question, arriving)
 
@@ -305,6 +301,13 @@ class Journal:
         """Take note of a turn that was read from the journal."""
         if self._store is not None:
             self._numbers[turn.id] = _Known(weakref.ref(turn), self._store, number)
+
+
+def _piece_of(event: TextDelta | AudioDelta) -> tuple[int, bytes]:
+    """Its sample rate, 0 for words, and its bytes."""
+    if isinstance(event, TextDelta):
+        return 0, event.text.encode("utf-8", "surrogatepass")
+    return event.sample_rate, event.pcm16
 
 
 def _chat(talk: Sequence[Turn]) -> tuple[str, str, str, Mapping[str, Any]]:
