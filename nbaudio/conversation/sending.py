@@ -92,9 +92,11 @@ class Sending:
                 reply = await exchange.run(put)
             except BaseException:
                 if (partial := exchange.partial()) is not None:
-                    self._pay(exchange, expected, partial)
+                    day_totals().add(self._pay(exchange, expected, partial))
                 raise
-            self._pay(exchange, expected, reply)
+            toll = self._pay(exchange, expected, reply)
+            # It waits for the disk, and this loop is that of all requests.
+            await asyncio.to_thread(day_totals().add, toll)
         learn(exchange, expected, reply)
         return reply
 
@@ -104,10 +106,10 @@ class Sending:
         account = self._account if per == "conversation" else notebook
         return account.spent.toll + account.on_the_way
 
-    def _pay(self, exchange: Exchange, expected: Estimate, reply: Reply) -> None:
+    def _pay(self, exchange: Exchange, expected: Estimate, reply: Reply) -> Toll:
         toll = toll_of(exchange, expected, reply)
         self._book(Spent.on(reply, toll))
-        day_totals().add(toll)
+        return toll
 
     def _book(self, spent: Spent) -> None:
         self._account.add(spent)

@@ -9,6 +9,7 @@ import contextlib
 import math
 import os
 import sqlite3
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -43,12 +44,13 @@ class DayTotals:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._warned = False
+        self._adding = threading.Lock()  # many answers may end at once, and SQLite lets those wait unfairly
 
     def add(self, toll: Toll) -> None:
         """Count something for today. Where the file can't be written a warning says so once, and nothing is raised."""
         nano = math.ceil(toll.cost.usd * _NANO)
         try:
-            with self._open() as database:
+            with self._adding, self._open() as database:
                 database.execute(_ADD, (_today(), toll.tokens, nano, toll.cost.unknown, toll.sound_s))
         except (OSError, sqlite3.Error) as error:
             if not self._warned:
@@ -103,6 +105,8 @@ def day_totals() -> DayTotals:
 
 
 _opened: dict[Path, DayTotals] = {}
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_opened.clear)  # whoever was adding is not in the child, and would never be done
 
 
 def _usual_path() -> Path:
