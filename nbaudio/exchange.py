@@ -14,6 +14,7 @@ from nbaudio.backends import chat
 from nbaudio.backends.connection import connection_to
 from nbaudio.settings import Backend, NbAudio
 from nbaudio.sound.clip import Clip
+from nbaudio.sound.spool import SpooledWav
 from nbaudio.turns import Reply, ToolResult, Turn
 from nbaudio.wire.answers import AnswerReader, AudioDelta, TextDelta
 from nbaudio.wire.requests import Message, Options, request_body
@@ -38,7 +39,7 @@ class Exchange:
 
     def __init__(self, turns: Sequence[Turn], backend: Backend, options: Options, settings: NbAudio) -> None:
         self.turns, self.backend, self.options, self.settings = _paired(turns), backend, options, settings
-        self._reader = AnswerReader(options.audio_format)
+        self._reader = AnswerReader(options.audio_format, SpooledWav)
         self.dead_ids: set[str] = set()
         """Audio ids that the server turned out not to know any more."""
 

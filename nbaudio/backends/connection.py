@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import anyio
+import httpcore  # noqa: F401 - httpx has it loaded by the first request, and then somebody waits for an answer
 import httpx
 
 from nbaudio import errors
+from nbaudio.backends import loop
 from nbaudio.backends.offline import AsgiTransport
 from nbaudio.backends.retry import wait_s
 from nbaudio.settings import Backend, NbAudio
@@ -18,7 +20,7 @@ from nbaudio.wire.decoding import from_json
 from nbaudio.wire.errors import error_from_response, error_from_stream, is_retryable
 from nbaudio.wire.sse import SseDecoder
 
-__all__ = ["AGAIN", "DONE", "Connection", "connection_to"]
+__all__ = ["AGAIN", "DONE", "Connection", "connection_to", "warm_up"]
 
 AGAIN = "Run the cell again."
 """What a person can do about most of what goes wrong on the way."""
@@ -181,6 +183,16 @@ def connection_to(backend: Backend, options: NbAudio) -> Connection:
     if key not in _connections:
         _connections[key] = Connection(backend, options)
     return _connections[key]
+
+
+def warm_up(backend: Backend, options: NbAudio) -> None:
+    """Have the connection to a server in the making, while whoever asks has other things to do before the request."""
+    if not backend.offline and not _connections:
+
+        async def connect() -> None:
+            connection_to(backend, options)
+
+        loop.start(connect)
 
 
 def _offline_transport(options: NbAudio) -> httpx.AsyncBaseTransport:

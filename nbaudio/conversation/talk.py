@@ -12,6 +12,7 @@ from typing import Any
 
 from nbaudio import errors
 from nbaudio.backends import loop
+from nbaudio.backends.connection import warm_up
 from nbaudio.conversation.answering import Answering
 from nbaudio.conversation.counted import Counted
 from nbaudio.conversation.keeping import Keeping, Piece
@@ -294,6 +295,7 @@ class Conversation(Counted, WaysOut):
         backend = self._backend or chosen.resolve()
         if backend.offline:
             _fetch_weights()
+        warm_up(backend, chosen)
         toolbox = given.toolbox()
         answering = Answering(
             self._turns[:at],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nbaudio.display.html import AS_WRITTEN, Html, emphasised, escape_markdown, paragraphs, tag
 
-__all__ = ["FIGURE", "NOTE", "Embedded", "audio_html", "live_class", "player_html", "player_markdown"]
+__all__ = ["FIGURE", "NOTE", "Embedded", "audio_html", "live_class", "player_bundle", "player_html", "player_markdown"]
 
 # Plain inline styles, no colours: the text takes the theme's own, which is readable in light and in dark. Notes stand
 # back behind the words by opacity, which the sanitizer keeps; 0.7 leaves them a contrast above 4.5 in both.
@@ -65,3 +65,12 @@ def player_html(embedded: Embedded, *, title: str, words: str, live: str = "") -
 def player_markdown(words: str, note: str = "") -> str:
     """The words where there can be no player."""
     return escape_markdown(words) + (f"\n\n{emphasised(note)}" if note else "")
+
+
+def player_bundle(embedded: Embedded, title: str, words: str) -> dict[str, str]:
+    """A player as a notebook's output: as HTML, and as its words alone."""
+    return {
+        "text/plain": words,
+        "text/html": player_html(embedded, title=title, words=words),
+        "text/markdown": player_markdown(words, embedded.note),
+    }

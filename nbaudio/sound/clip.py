@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nbaudio.display.player import Embedded, player_html, player_markdown
+from nbaudio.display.player import Embedded, player_bundle
 from nbaudio.errors import ClipError
 from nbaudio.sound import codecs
 from nbaudio.sound.codecs import Samples
@@ -58,7 +58,11 @@ class Clip:
     """
 
     _shape: tuple[int, int, int]
+    _digest: str | None
+    _encoded: bytes | None
     _samples: Samples | None
+    _load: Callable[[], bytes] | None
+    _load_for_model: Callable[[], bytes] | None
     __slots__ = (
         "__weakref__", "_digest", "_encoded", "_format", "_load", "_load_for_model", "_mp3", "_samples", "_shape",
         "_subtype",
@@ -69,12 +73,7 @@ class Clip:
         source: str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | ArrayLike | Clip,
         sample_rate: int | None = None,
     ) -> None:
-        self._digest: str | None = None
-        self._load: Callable[[], bytes] | None = None
-        self._load_for_model: Callable[[], bytes] | None = None
-        self._encoded: bytes | None = None
-        self._mp3 = b""
-        self._format = self._subtype = ""
+        self._clear()
         if isinstance(source, Clip):
             for name in self.__slots__[1:]:
                 setattr(self, name, getattr(source, name))
@@ -99,10 +98,14 @@ class Clip:
             raise ClipError("The sound file holds no sound: 0 frames.", "Record it again.")
         self._encoded = data
         self._format, self._subtype = header.format, header.subtype
-        self._samples = None
         self._shape = (header.frames, header.channels, header.sample_rate)
         if header.subtype in ("FLOAT", "DOUBLE"):
             _ = self.samples  # only float files can hold NaN: find it now, not when it is played
+
+    def _clear(self) -> None:
+        self._digest = self._encoded = self._samples = self._load = self._load_for_model = None
+        self._format = self._subtype = ""
+        self._mp3 = b""
 
     def _hold(self, samples: Samples, sample_rate: int) -> None:
         frames, channels = samples.shape
@@ -112,10 +115,17 @@ class Clip:
     def _of(cls, samples: Samples, sample_rate: int) -> Clip:
         """A clip of samples made here, whose shape is not in doubt: one frame of stereo is one frame of stereo."""
         clip = cls.__new__(cls)
-        clip._digest = clip._encoded = clip._load = clip._load_for_model = None
-        clip._format = clip._subtype = ""
-        clip._mp3 = b""
+        clip._clear()
         clip._hold(finite(np.array(samples, dtype=np.float32)), sample_rate)
+        return clip
+
+    @classmethod
+    def lying(cls, load: Callable[[], bytes], frames: int, sample_rate: int) -> Clip:
+        """A clip of a mono WAV of 16 bits that lies elsewhere, of which `load` gives the bytes whenever it is used."""
+        clip = cls.__new__(cls)
+        clip._clear()
+        clip._load, clip._format, clip._subtype = load, "wav", "PCM_16"
+        clip._shape = (frames, 1, sample_rate)
         return clip
 
     @classmethod
@@ -309,7 +319,7 @@ class Clip:
         if self._load_for_model is not None:
             return self._load_for_model(), "wav"
         data = self._bytes()
-        if data is not None and (self._format, self._subtype) in _FIT_TO_SEND:
+        if data is not None and (self._format, self._subtype) in codecs.FIT_TO_SEND:
             return data, self._format
         heard = self.mono().resample(min(self.sample_rate, _LISTENING_RATE))
         return codecs.encode(heard.samples, heard.sample_rate, "wav"), "wav"  # anew: it may be a WAV of another kind
@@ -322,10 +332,7 @@ class Clip:
         data = self._bytes()
         if data is not None:
             return data, self._format
-        pcm16 = codecs.encode(self.samples, self.sample_rate, "wav")
-        if np.array_equal(codecs.decode(pcm16)[0], self.samples):
-            return pcm16, "wav"
-        return codecs.encode_floats(self.samples, self.sample_rate), "wav"
+        return codecs.encode_exactly(self.samples, self.sample_rate), "wav"
 
     def park(self, load: Callable[[], bytes], load_for_model: Callable[[], bytes] | None = None) -> None:
         """Hold the sound in memory no longer. The clip itself is not changed by it.
@@ -383,15 +390,7 @@ class Clip:
         from nbaudio.settings import settings
 
         embedded = self.embed(settings().embed_budget_kb * 1000)
-        caption = repr(self)
-        return {
-            "text/plain": caption,
-            "text/html": player_html(embedded, title=f"Clip, {self.duration_s:.1f} s", words=caption),
-            "text/markdown": player_markdown(caption, embedded.note),
-        }
-
-
-_FIT_TO_SEND = {("wav", "PCM_16"), ("mp3", "MPEG_LAYER_III")}
+        return player_bundle(embedded, f"Clip, {self.duration_s:.1f} s", repr(self))
 
 
 def _decibel(amplitude: float) -> float:

@@ -57,6 +57,9 @@ FORMATS: dict[str, Format] = {
 }
 """The formats that can be written, by the names that the protocol and file endings use."""
 
+FIT_TO_SEND = {("wav", "PCM_16"), ("mp3", "MPEG_LAYER_III")}
+"""Formats, with libsndfile's name of what is in them, that OpenAI's chat takes as they are."""
+
 _BLOCK_FRAMES = 65_536  # libsndfile crashes on Vorbis written in one call of some minutes: write in blocks
 SPEECH_KBIT_S = 32
 """The bit rate of MP3 at which mono speech is good."""
@@ -205,10 +208,13 @@ def encode(samples: Samples, sample_rate: int, format: str, *, kbit_s: float | N
     return buffer.getvalue()
 
 
-def encode_floats(samples: Samples, sample_rate: int) -> bytes:
-    """A WAV file's bytes that hold every sample exactly, as 32-bit floats."""
+def encode_exactly(samples: Samples, sample_rate: int) -> bytes:
+    """A WAV file's bytes that hold every sample: of 16 bits where these do, else of 32-bit floats."""
     import soundfile
 
+    pcm16 = encode(samples, sample_rate, "wav")
+    if np.array_equal(decode(pcm16)[0], samples):
+        return pcm16
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, sample_rate, "FLOAT", format="WAV")
     return buffer.getvalue()

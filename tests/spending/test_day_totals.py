@@ -72,6 +72,22 @@ def test_several_kernels_at_once_lose_nothing(tmp_path: Path) -> None:
     assert DayTotals(path).today().tokens == 150
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_a_fork_does_not_wait_for_who_is_not_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = (
+        "import os, sys, threading; from pathlib import Path\n"
+        "from nbaudio.spending.day_totals import day_totals; from nbaudio.spending.estimate import Toll\n"
+        "with day_totals()._adding:\n"  # as another thread holds it while it writes
+        "    if child := os.fork(): sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+        "day_totals().add(Toll(1)); os._exit(day_totals().today().tokens)"
+    )
+    path = tmp_path / "day.sqlite3"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "NBAUDIO_DAY_TOTALS": str(path)}, timeout=60, check=False
+    )
+    assert done.returncode == 1
+
+
 def test_a_file_that_is_none_is_said_and_stops_no_answer(tmp_path: Path) -> None:
     path = tmp_path / "day.sqlite3"
     path.write_bytes(b"this is no database, and never was one" * 100)
