@@ -404,16 +404,16 @@ def test_a_page_that_falls_silent_leaves_what_arrived(page: Page, monkeypatch: p
 
 
 def test_a_page_that_goes_on_speaking_is_not_lost(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(arriving.LOST_S, "microphone", 0.2)
+    monkeypatch.setitem(arriving.LOST_S, "microphone", 0.6)
 
     async def main() -> None:
         one = page.recorder()
         waiting = asyncio.ensure_future(one.record())
         await turns()
         name = page.begins(one)
-        for index, piece in enumerate(sound(8)):  # 0.4 s, which is twice the limit
+        for index, piece in enumerate(sound(8)):  # 1.2 s, which is twice the limit
             page.says(one, piece, kind="piece", take=name, index=index)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.15)
         page.ends(one, name, sound(8))
         page.says(one, kind="accept", take=name)
         assert (await waiting).duration_s == pytest.approx(0.8)
