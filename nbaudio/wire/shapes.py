@@ -8,7 +8,6 @@ standard already nothing is changed, and streams of dialects that are known to b
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -89,7 +88,7 @@ class Shaped:
             return True
         if not self._sounding and not data.startswith("data:") and "sample_rate" not in audio:
             self._sounding = True
-            with contextlib.suppress(binascii.Error):  # the reader says what is wrong with it
+            with contextlib.suppress(ValueError):  # the reader says what is wrong with it
                 self._plain = self._sound.is_plain(base64.b64decode(data[: len(data) // 4 * 4][:_LOOKED_AT]))
         return self._plain and not data.startswith(_RIFF)
 
@@ -132,10 +131,11 @@ class Shaped:
         self._base64_rest = joined[len(joined) - keep :]
         try:
             raw = base64.b64decode(joined[: len(joined) - keep], validate=True)
+        except ValueError as error:  # a binascii.Error, or a plain one for what is not ASCII
+            raise BadReply("The server's sound is no base64.", _HINT) from error
+        try:
             rate, channels = audio.get("sample_rate"), audio.get("channels")
             pcm16 = self._sound.take(raw, rate if type(rate) is int else 0, channels if type(channels) is int else 0)
-        except binascii.Error as error:
-            raise BadReply("The server's sound is no base64.", _HINT) from error
         except ClipError as error:
             raise BadReply(error.cause, _HINT) from error
         return {**audio, "data": base64.b64encode(pcm16).decode("ascii")}

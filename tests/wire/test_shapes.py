@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nbaudio.errors import BadReply
@@ -223,6 +223,7 @@ _JSON = st.recursive(
 
 
 @given(_JSON)
+@example({"content": "000\x80"})  # no base64, and no ASCII
 def test_no_chunk_and_no_answer_breaks_it(found: Any) -> None:
     for take in ("take_chunk", "take_whole"):
         shaped = Shaped(AnswerReader(), IncomingSound())
