@@ -55,8 +55,8 @@ def connect(
     --------
     >>> connect("http://localhost:11434", "llama3.2").dialect.title
     'Ollama'
-    >>> connect("offline").name
-    'offline engine'
+    >>> connect("mistral", "voxtral-small-latest").base_url
+    'https://api.mistral.ai/v1'
     """
     chosen = settings()
     if key and not is_place(key) and key.strip() in _running_cell():

@@ -79,7 +79,7 @@ def project(folder: Path, table: str) -> Path:
         ("http://localhost:8000/v1", "http://localhost:8000/v1", "compatible", "gpt-audio-1.5"),
         ("https://omni.example.org/v1", "https://omni.example.org/v1", "mine", "gpt-audio-1.5"),
         ("kitchen", "http://192.168.1.7:8000/v1", "vllm", "meta-llama/Llama-3.2-1B-Instruct"),
-        ("offline", "http://offline.nbaudio/v1", "offline", "offline"),
+        pytest.param("offline", "http://offline.nbaudio/v1", "offline", "offline", marks=pytest.mark.offline),
     ],
 )
 def test_names_and_addresses(where: str, url: str, dialect: str, model: str) -> None:
@@ -138,6 +138,7 @@ def test_a_backend_is_taken_back_and_can_be_changed() -> None:
         ("https://host/v1?key=1", r"The address goes on after the path"),
     ],
 )
+@pytest.mark.offline
 def test_what_is_no_server(where: str, words: str) -> None:
     before = settings().resolve()
     with pytest.raises(SetupError, match=words) as caught:
@@ -245,6 +246,7 @@ def test_a_connection_wins_over_all_that_was_said_before(monkeypatch: pytest.Mon
         ("server", "kitchen", "vllm"),
     ],
 )
+@pytest.mark.offline
 def test_what_is_set_afterwards_wins_over_the_connection(
     name: str, value: str, dialect: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,6 +294,7 @@ def test_the_later_of_a_name_and_an_address_counts() -> None:
     assert (chosen.base_url, chosen.resolve().profile) == ("", "kitchen")
 
 
+@pytest.mark.offline
 def test_of_a_name_and_an_address_the_place_that_goes_before_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -328,6 +331,7 @@ def test_an_address_is_no_name() -> None:
         NbAudio(server="http://localhost:8000/v1").resolve()
 
 
+@pytest.mark.offline
 def test_a_broken_file_of_servers_is_told(mine: Path) -> None:
     mine.write_text("[servers.kitchen]\n", encoding="utf-8")
     with pytest.raises(SetupError, match=r"\[servers.kitchen\] in .* has no url"):

@@ -51,17 +51,18 @@ class Parties:
 
 
 def hearer(backend: Backend, model: str) -> Backend | None:
-    """Who writes down what is said to a model; None where it hears by itself.
+    """Who writes down what is said to a model; None where it hears by itself, or may do so and nobody else is there.
 
     Raises
     ------
     NoBackend
-        If it does not, and nobody is there.
+        If it surely does not, and nobody is there.
     """
     if backend.hear_with == NOBODY or (backend.dialect.can_hear(model) and not backend.hear_with):
         return None
-    who = _party(backend.hear_with, f"{model} on {backend.name} does not hear", "hear_with")
-    if not who.dialect.transcription_model:
+    sure = not backend.dialect.hears
+    who = _party(backend.hear_with, f"{model} on {backend.name} does not hear", "hear_with", sure=sure)
+    if who is not None and not who.dialect.transcription_model:
         raise NoBackend(f"{who.name} has no speech to text, and can't hear for others.", "Name another as hear_with.")
     return who
 
@@ -70,16 +71,19 @@ def speaker(backend: Backend, model: str) -> Backend | None:
     """Who says what a model writes; None where it speaks by itself; raises as `hearer`."""
     if backend.speak_with == NOBODY or (backend.dialect.can_speak(model) and not backend.speak_with):
         return None
-    who = _party(backend.speak_with, f"{model} on {backend.name} does not speak", "speak_with")
-    if not who.dialect.speech_model:
+    sure = not backend.dialect.speaks
+    who = _party(backend.speak_with, f"{model} on {backend.name} does not speak", "speak_with", sure=sure)
+    if who is not None and not who.dialect.speech_model:
         raise NoBackend(f"{who.name} has no text to speech, and can't speak for others.", "Name another as speak_with.")
     return who
 
 
-def _party(chosen: Backend | str, lack: str, option: str) -> Backend:
+def _party(chosen: Backend | str, lack: str, option: str, *, sure: bool) -> Backend | None:
     if isinstance(chosen, Backend):
         return chosen  # whoever names one means it, also where the server could
     if not offline_installed():
+        if not sure:  # a name of a model says little: where nobody could help, its server is asked, and answers itself
+            return None
         raise NoBackend(
             f"{lack}, and there is nobody to do it instead.",
             f"pip install 'nbaudio[offline]', or name a server: nba.connect(..., {option}=...).",

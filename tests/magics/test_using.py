@@ -38,6 +38,7 @@ def use(shell: InteractiveShell, line: str) -> None:
     shell.run_cell(f"%nbaudio use {line}").raise_error()
 
 
+@pytest.mark.offline
 def test_a_name_of_ones_own(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
     use(shell, "kitchen")
 

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from .notebook_page import NotebookPage
 from .server import JupyterServer
+from .window import JupyterWindow
 
 TEXT = "The **museum** opens early in the morning. It closes late."
 WORDS = "The museum opens early in the morning. It closes late."
 
-Open = Callable[..., NotebookPage]
-
 
 @pytest.fixture(scope="module")
-def page(server: JupyterServer, open_notebook: Open) -> Iterator[NotebookPage]:
+def page(server: JupyterServer, window: JupyterWindow) -> Iterator[NotebookPage]:
     """A notebook whose engine is awake."""
     server.write_notebook("saying.ipynb", "%load_ext nbaudio\nhello = %say Hello!")
-    notebook = open_notebook("saying.ipynb")
+    notebook = window.open("saying.ipynb")
     assert notebook.run_all(), notebook.errors()
     yield notebook
-    notebook.close()
+    window.clear()
 
 
 @pytest.mark.parametrize("cell", [f"%%say --voice nova\n{TEXT}", f"%say --voice nova {TEXT}"], ids=["cell", "line"])
