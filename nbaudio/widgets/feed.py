@@ -1,7 +1,7 @@
 """The way of an answer's pieces from the kernel to its player: few messages, none late.
 
 Servers send ten to a hundred pieces a second, and jupyter_server passes 1,000 messages a second for all outputs
-together. So pieces that come within 45 ms of a message go out together. The first sound goes at once, also behind
+together. So pieces that come within 50 ms of a message go out together. The first sound goes at once, also behind
 words. So does the second where it is well ahead of its time: the page sees by it that it need not wait for late pieces,
 and sounds 20 ms sooner.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Feed"]
 
-PAUSE_S = 0.045  # 22 messages a second, and 30 with all else that a cell sends
+PAUSE_S = 0.05  # 20 messages a second, and 30 at most with all else that a cell sends
 _AHEAD_S = 0.15  # more than the pauses until the third message, and what that one takes to arrive
 
 Send = Callable[[dict[str, object], bytes], None]
