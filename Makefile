@@ -35,7 +35,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --quiet --upgrade pip
-	@echo "Installing nbaudio with its offline engine and JupyterLab (800 MB on disk, once) ..."
+	@echo "Installing nbaudio with its offline engine and JupyterLab (840 MB on disk, once) ..."
 	$(PIP) install --quiet --editable '.[offline,notebook]'
 	@touch $@
 

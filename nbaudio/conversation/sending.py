@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 
 from nbaudio.exchange import Exchange
-from nbaudio.spending.accounts import Account, Spent, book, notebook
+from nbaudio.spending.accounts import Account, Spent
 from nbaudio.spending.answer_cache import AnswerCache, events_of, key_of
 from nbaudio.spending.budget import Budget
-from nbaudio.spending.day_totals import day_totals
-from nbaudio.spending.estimate import Estimate, Toll, estimate, learn, toll_of
+from nbaudio.spending.estimate import Estimate, estimate, learn, toll_of
+from nbaudio.spending.ledger import Ledger
 from nbaudio.turns import Reply
 from nbaudio.wire.answers import AudioDelta, TextDelta
 
@@ -45,7 +44,7 @@ class Sending:
         *,
         anew: bool = False,
     ) -> None:
-        self._name, self._account, self._budgets = name, account, budgets
+        self._ledger = Ledger(name, account, budgets)
         self._cache, self._anew = cache, anew
         self.over = threading.Event()
         """Set when nothing more will come of the request, and what came is on the books."""
@@ -70,7 +69,7 @@ class Sending:
             key = await asyncio.to_thread(key_of, exchange)
             kept = None if self._anew else await asyncio.to_thread(self._cache.get, key)
             if kept is not None:
-                self._book(Spent.on(kept))
+                self._ledger.enter(Spent.on(kept))
                 for event in events_of(kept, streamed=exchange.options.stream):
                     put(event)
                 return kept
@@ -82,12 +81,8 @@ class Sending:
 
     async def _send(self, exchange: Exchange, put: Callable[[TextDelta | AudioDelta], None]) -> Reply:
         expected = estimate(exchange)
-        with ExitStack() as on_the_way:
-            # All requests run on one loop, and there is no await here: two can't both take the last of a budget.
-            for budget in self._budgets:
-                budget.check(lambda per=budget.per: self._spent(per), expected, exchange.options.model)  # type: ignore[misc]
-            for account in (self._account, notebook):
-                on_the_way.enter_context(account.expecting(expected.toll))
+        self._ledger.check(expected, exchange.options.model)
+        with self._ledger.expecting(expected.toll):
             try:
                 reply = await exchange.run(put)
             except BaseException:
@@ -98,17 +93,5 @@ class Sending:
         learn(exchange, expected, reply)
         return reply
 
-    def _spent(self, per: str) -> Toll:
-        if per == "day":
-            return day_totals().today() + notebook.on_the_way
-        account = self._account if per == "conversation" else notebook
-        return account.spent.toll + account.on_the_way
-
     def _pay(self, exchange: Exchange, expected: Estimate, reply: Reply) -> None:
-        toll = toll_of(exchange, expected, reply)
-        self._book(Spent.on(reply, toll))
-        day_totals().add(toll)
-
-    def _book(self, spent: Spent) -> None:
-        self._account.add(spent)
-        book(self._name, spent)
+        self._ledger.enter(Spent.on(reply, toll_of(exchange, expected, reply)))

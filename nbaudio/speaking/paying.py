@@ -11,10 +11,10 @@ from nbaudio.errors import SetupError
 from nbaudio.prices import Cost, price_of
 from nbaudio.settings import Backend
 from nbaudio.speaking.passage import Order, Passage
-from nbaudio.spending.accounts import Account, Spent, book, notebook
+from nbaudio.spending.accounts import Spent
 from nbaudio.spending.budget import Budget
-from nbaudio.spending.day_totals import day_totals
 from nbaudio.spending.estimate import TOKENS_OUT_PER_S, Estimate, Toll, text_tokens
+from nbaudio.spending.ledger import Ledger
 from nbaudio.wire.answers import STREAM_SAMPLE_RATE
 from nbaudio.wire.usage import Usage
 
@@ -38,8 +38,8 @@ class Paying:
     """
 
     def __init__(self, order: Order, backend: Backend, budgets: Sequence[Budget]) -> None:
-        self._order, self._backend, self._budgets = order, backend, budgets
-        self._account = Account()
+        self._order, self._backend = order, backend
+        self._ledger = Ledger(BOOKED_AS, budgets=budgets)
 
     def expect(self, texts: Sequence[str], model: str, *, told: str = "", echoes: bool = False) -> list[Estimate]:
         """What each of these passages is likely to take, where all of them together fit into the budgets.
@@ -69,14 +69,13 @@ class Paying:
         known = [guess.cost for guess in guesses if guess.cost is not None]
         cost = sum(known, Cost()) if len(known) == len(guesses) else None
         whole = Estimate(usage, 0.0, sum(guess.sound_out_s for guess in guesses), cost)
-        for budget in self._budgets:
-            budget.check(lambda per=budget.per: self._spent(per), whole, model, less=_LESS)  # type: ignore[misc]
+        self._ledger.check(whole, model, less=_LESS)
         return guesses
 
     @contextlib.contextmanager
     def on_its_way(self, expected: Estimate) -> Iterator[None]:
         """Count a passage as sent, and not paid yet, while the context lasts."""
-        with self._account.expecting(expected.toll), notebook.expecting(expected.toll):
+        with self._ledger.expecting(expected.toll):
             yield
 
     def pay(self, passage: Passage, expected: Estimate) -> None:
@@ -88,10 +87,8 @@ class Paying:
             usage = self._usage(sent.input_text_tokens, sent.output_text_tokens, sound_s, passage.text)
         toll_cost = Cost() + self._known_cost(usage, passage.model)
         toll = Toll(usage.input_tokens + usage.output_tokens, toll_cost, sound_s)
-        spent = Spent(1, 0, not passage.reported and bool(paid.unknown), passage.usage, paid, toll)
-        self._account.add(spent)
-        book(BOOKED_AS, spent)
-        day_totals().add(toll)
+        unreported = not passage.reported and bool(paid.unknown)
+        self._ledger.enter(Spent(1, 0, unreported, passage.usage, paid, toll))
 
     def _usage(self, text_in: int, text_out: int, sound_s: float, text: str) -> Usage:
         audio_out = math.ceil(sound_s * TOKENS_OUT_PER_S)
@@ -113,9 +110,3 @@ class Paying:
             return self._cost(usage, model)
         except SetupError:  # the file of prices could be read before, and the sound must not be lost for it
             return None
-
-    def _spent(self, per: str) -> Toll:
-        if per == "day":
-            return day_totals().today() + notebook.on_the_way
-        account = self._account if per == "conversation" else notebook
-        return account.spent.toll + account.on_the_way

@@ -12,10 +12,11 @@ from nbaudio.prices import dollars
 from nbaudio.settings import NbAudio
 from nbaudio.spending.estimate import Estimate, Toll
 
-__all__ = ["Budget", "Scope"]
+__all__ = ["LESS", "Budget", "Scope"]
 
 Scope: TypeAlias = Literal["conversation", "notebook", "day"]
-_LESS = "send less (chat.compact(), a shorter recording, --max-completion-tokens)"
+LESS = "send less (chat.compact(), a shorter recording, --max-completion-tokens)"
+"""How a question is made smaller."""
 _SCOPES: dict[str, tuple[str, str]] = {
     "conversation": ("This conversation has", "begin a new conversation"),
     "notebook": ("This notebook has", "restart the kernel"),
@@ -84,7 +85,7 @@ class Budget:
         per: Any = chosen.budget_per  # one of the three: the setting lets nothing else in
         return cls(usd or None, tokens or None, minutes or None, per)
 
-    def check(self, spent: Callable[[], Toll], expected: Estimate, model: str, *, less: str = _LESS) -> None:
+    def check(self, spent: Callable[[], Toll], expected: Estimate, model: str, *, less: str = LESS) -> None:
         """Nothing, where a request still fits.
 
         Parameters

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from nbaudio.errors import SetupError
 from nbaudio.prices import Cost, price_of
 from nbaudio.settings import Backend
-from nbaudio.spending.accounts import Account, Spent, book, notebook
+from nbaudio.spending.accounts import Account, Spent
 from nbaudio.spending.budget import Budget
-from nbaudio.spending.day_totals import day_totals
 from nbaudio.spending.estimate import TOKENS_IN_PER_S, Estimate, Toll
+from nbaudio.spending.ledger import Ledger
 from nbaudio.transcribing.wanted import Wanted
 from nbaudio.wire.transcripts import Heard
 from nbaudio.wire.usage import Usage
@@ -46,8 +46,8 @@ class Books:
         account: Account | None = None,
         name: str = NAME,
     ) -> None:
-        self._backend, self._wanted, self._budgets = backend, wanted, budgets
-        self._account, self._name = account or Account(), name
+        self._backend, self._wanted = backend, wanted
+        self._ledger = Ledger(name, account, budgets)
 
     @contextlib.contextmanager
     def expecting(self, sound_s: float) -> Iterator[None]:
@@ -64,12 +64,8 @@ class Books:
         tokens = 0 if able.billed_by == "minutes" else math.ceil(sound_s * TOKENS_IN_PER_S)
         usage = Usage(input_tokens=tokens, input_audio_tokens=tokens)
         expected = Estimate(usage, sound_s, 0.0, self._cost(usage, sound_s))
-        # There is no await in here: two requests can't both take the last of a budget.
-        for budget in self._budgets:
-            budget.check(lambda per=budget.per: self._spent(per), expected, model)  # type: ignore[misc]
-        with contextlib.ExitStack() as on_the_way:
-            for account in (self._account, notebook):
-                on_the_way.enter_context(account.expecting(expected.toll))
+        self._ledger.check(expected, model)
+        with self._ledger.expecting(expected.toll):
             yield
 
     def pay(self, heard: Heard, sound_s: float) -> None:
@@ -78,16 +74,7 @@ class Books:
         with contextlib.suppress(SetupError):  # it could be read before, and what was heard must not be lost for it
             cost = self._cost(heard.usage, heard.billed_s or sound_s)
         toll = Toll(heard.usage.input_tokens + heard.usage.output_tokens, Cost() + cost, sound_s)
-        spent = Spent(1, 0, 0, heard.usage, Cost() + cost, toll)
-        self._account.add(spent)
-        book(self._name, spent)
-        day_totals().add(toll)
-
-    def _spent(self, per: str) -> Toll:
-        if per == "day":
-            return day_totals().today() + notebook.on_the_way
-        account = self._account if per == "conversation" else notebook
-        return account.spent.toll + account.on_the_way
+        self._ledger.enter(Spent(1, 0, 0, heard.usage, Cost() + cost, toll))
 
     def _cost(self, usage: Usage, sound_s: float) -> Cost | None:
         if self._backend.offline:

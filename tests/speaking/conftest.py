@@ -17,5 +17,5 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recital, "_kept", {})
     monkeypatch.setattr(endpoint, "_without_events", set())
     monkeypatch.setattr(accounts, "notebook", notebook)
-    monkeypatch.setattr("nbaudio.speaking.paying.notebook", notebook)
+    monkeypatch.setattr("nbaudio.spending.ledger.notebook", notebook)
     monkeypatch.setattr(accounts, "_by_name", {})

@@ -27,7 +27,7 @@ def fresh_books(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A notebook and a day in which nothing has been asked yet."""
     notebook = Account()
     monkeypatch.setattr(spending, "notebook", notebook)
-    monkeypatch.setattr("nbaudio.conversation.sending.notebook", notebook)
+    monkeypatch.setattr("nbaudio.spending.ledger.notebook", notebook)
     monkeypatch.setenv("NBAUDIO_DAY_TOTALS", str(tmp_path / "day.sqlite3"))
 
 
@@ -113,7 +113,7 @@ class TestWhoseMoney:
     ) -> None:
         settings().budget_usd, settings().budget_per = 0.047, "day"
         nba.Conversation().say("Hello")
-        monkeypatch.setattr("nbaudio.conversation.sending.notebook", Account())  # a new kernel, which knows nothing
+        monkeypatch.setattr("nbaudio.spending.ledger.notebook", Account())  # a new kernel, which knows nothing
         day_totals().add(Toll(0, Cost(Decimal("0.045"))))  # and another, at the same time
         error = refused(nba.Conversation())
         assert error.spent == pytest.approx(0.045 + 0.0013, abs=0.0001)

@@ -26,7 +26,7 @@ def fresh_books(monkeypatch: pytest.MonkeyPatch) -> None:
     """A notebook in which nothing has been asked yet."""
     notebook = Account()
     monkeypatch.setattr(spending, "notebook", notebook)
-    monkeypatch.setattr("nbaudio.conversation.sending.notebook", notebook)
+    monkeypatch.setattr("nbaudio.spending.ledger.notebook", notebook)
     monkeypatch.setattr(spending, "_by_name", {})
 
 
