@@ -1,11 +1,14 @@
 """Words that were meant against words that were heard: the word error rate, and which words differ.
 
-Letters in upper and lower case are the same, and marks do not count. Numbers do: "7" and "seven" are two words.
+Capitals, marks and the forms of letters do not count. Numbers do: "7" and "seven" are two words.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from nbaudio.display.html import AS_WRITTEN, Html, escape_markdown, tag
@@ -16,6 +19,8 @@ from nbaudio.legible import legible
 __all__ = ["Comparison", "Difference", "compared"]
 
 _MOST_LISTED = 12
+_LONGEST = 60  # characters of a run of words
+_WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
 class Difference(NamedTuple):
@@ -26,8 +31,12 @@ class Difference(NamedTuple):
 
     def __str__(self) -> str:
         if not self.heard:
-            return f"{self.meant!r} is not heard"
-        return f"{self.heard!r} is heard instead of {self.meant!r}" if self.meant else f"{self.heard!r} is heard too"
+            return f"left out “{_short(self.meant)}”"
+        return (
+            f"“{_short(self.heard)}” instead of “{_short(self.meant)}”"
+            if self.meant
+            else f"added “{_short(self.heard)}”"
+        )
 
 
 @dataclass(frozen=True)
@@ -46,9 +55,12 @@ class Comparison:
     def __str__(self) -> str:
         if not self.differences:
             return "All words are heard as they are meant."
-        listed = "; ".join(str(one) for one in self.differences[:_MOST_LISTED])
-        more = len(self.differences) - _MOST_LISTED
-        return f"Word error rate {self.word_error_rate:.0%}: {listed}{f'; and {more} more' if more > 0 else ''}."
+        return f"Word error rate {self.word_error_rate:.0%}: {self.told(_MOST_LISTED)}."
+
+    def told(self, most: int) -> str:
+        """The first so many differences, to be read; nothing where there are none."""
+        more = len(self.differences) - most
+        return "; ".join(map(str, self.differences[:most])) + (f"; and {more} more" if more > 0 else "")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         said = f"Word error rate {self.word_error_rate:.0%}" if self.differences else str(self)
@@ -70,7 +82,7 @@ def compared(meant: str, heard: str) -> Comparison:
     Examples
     --------
     >>> print(compared("A dog is loyal.", "a dock is"))
-    Word error rate 50%: 'dock' is heard instead of 'dog'; 'loyal' is not heard.
+    Word error rate 50%: “dock” instead of “dog”; left out “loyal”.
     """
     import jiwer
 
@@ -78,18 +90,28 @@ def compared(meant: str, heard: str) -> Comparison:
     if not reference or not hypothesis:  # jiwer takes no empty reference
         left = [Difference(" ".join(reference), " ".join(hypothesis))] if reference or hypothesis else []
         return Comparison(meant, heard, float(bool(left)), tuple(left))
-    found = jiwer.process_words(" ".join(reference), " ".join(hypothesis))
-    differences = tuple(
-        Difference(
-            " ".join(reference[part.ref_start_idx : part.ref_end_idx]),
-            " ".join(hypothesis[part.hyp_start_idx : part.hyp_end_idx]),
-        )
-        for part in found.alignments[0]
-        if part.type != "equal"
-    )
-    return Comparison(meant, heard, float(found.wer), differences)
+    found = jiwer.process_words(" ".join(map(_key, reference)), " ".join(map(_key, hypothesis)))
+    differences = []
+    for same, run in groupby(found.alignments[0], lambda part: part.type == "equal"):
+        if not same:
+            first, *others = run
+            last = others[-1] if others else first
+            differences.append(
+                Difference(
+                    " ".join(reference[first.ref_start_idx : last.ref_end_idx]),
+                    " ".join(hypothesis[first.hyp_start_idx : last.hyp_end_idx]),
+                )
+            )
+    return Comparison(meant, heard, float(found.wer), tuple(differences))
 
 
 def _words(text: str) -> list[str]:
-    kept = (letter if letter.isalnum() or letter == "'" else " " for letter in text.lower().replace("’", "'"))
-    return [word for word in (word.strip("'") for word in "".join(kept).split()) if word]
+    return _WORD.findall(unicodedata.normalize("NFKC", text))
+
+
+def _key(word: str) -> str:
+    return word.casefold().replace("’", "'")
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= _LONGEST else f"{words[:28]} … {words[-28:]}"

@@ -7,10 +7,10 @@ import json
 from collections.abc import Callable
 
 from nbaudio import errors
+from nbaudio.comparing import compared
 from nbaudio.exchange import Exchange
 from nbaudio.settings import Backend, NbAudio
 from nbaudio.sound.clip import Clip
-from nbaudio.speaking.compared import differences
 from nbaudio.speaking.passage import Order, Passage, Piece, Put
 from nbaudio.turns import Turn
 from nbaudio.wire.answers import STREAM_SAMPLE_RATE, AudioDelta, TextDelta
@@ -18,6 +18,7 @@ from nbaudio.wire.requests import Options
 
 __all__ = ["Verbatim"]
 
+_MOST_TOLD = 5  # differences between what was to be said and what was
 _LONGEST = 1000  # code points: over more of it models begin to tell instead of to read
 _MOST_TOKENS = 16_384  # of any answer (docs/protocol.md)
 _TOLD = (
@@ -79,7 +80,7 @@ class Verbatim:
         passage.said, passage.usage, passage.model = reply.text, reply.usage, reply.model
         if not passage.frames:  # it came whole
             add(AudioDelta(await asyncio.to_thread(_pcm16, reply.clip)))
-        passage.note = differences(passage.text, reply.text) if reply.text else ""
+        passage.note = compared(passage.text, reply.text).told(_MOST_TOLD) if reply.text else ""
 
 
 def _manner(order: Order) -> str:

@@ -1,10 +1,14 @@
-"""What was said against the text: which words differ, and which differences do not count."""
+"""What was heard against the text: which words differ, and which differences do not count."""
 
 from __future__ import annotations
 
 import pytest
 
-from nbaudio.speaking.compared import differences
+from nbaudio.comparing import compared
+
+
+def differences(meant: str, heard: str) -> str:
+    return compared(meant, heard).told(5)
 
 
 @pytest.mark.parametrize(
