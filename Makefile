@@ -36,12 +36,12 @@ $(VENV)/bin/python:
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --quiet --upgrade pip
 	@echo "Installing nbaudio with its offline engine and JupyterLab (840 MB on disk, once) ..."
-	$(PIP) install --quiet --editable '.[offline,notebook]'
+	$(PIP) install --quiet --editable '.[serve,notebook]'
 	@touch $@
 
 $(VENV)/.tests-installed: $(VENV)/.installed
 	@echo "Installing what the tests need ..."
-	$(PIP) install --quiet --editable '.[offline,notebook,ray]' --group test
+	$(PIP) install --quiet --editable '.[ray,notebook]' --group test
 	@touch $@
 
 clean:

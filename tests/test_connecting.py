@@ -203,6 +203,13 @@ def test_a_key_itself_is_taken_and_shown_nowhere(capsys: pytest.CaptureFixture[s
     assert "key             from the program" in doctor.status()
 
 
+def test_it_is_shown_as_what_it_is() -> None:
+    ollama = nba.connect("ollama", "llama3.2", hear_with="nobody", speak_with="offline")
+
+    assert repr(ollama) == "<Backend llama3.2 on localhost:11434, as ollama, heard by nobody, spoken by offline engine>"
+    assert repr(nba.connect("offline")) == "<Backend offline on offline engine, as offline>"
+
+
 def test_the_key_goes_to_the_server_and_into_no_error() -> None:
     with serve("openrouter") as server:
         nba.connect(server.url, key=server.stand_in.key, dialect="openrouter")

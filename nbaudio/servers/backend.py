@@ -30,7 +30,7 @@ NOBODY = "nobody"
 """Instead of a backend to hear or speak with: the server is asked as it is."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Backend:
     """Where requests go: an address, a key that no repr shows, and the server's habits.
 
@@ -43,13 +43,18 @@ class Backend:
     base_url: str
     model: str
     dialect: Dialect
-    key: str = field(default="", repr=False, compare=False)
+    key: str = field(default="", compare=False)
     key_from: str = ""
     key_env: str = ""
     hear_with: Backend | str = ""
     speak_with: Backend | str = ""
     voice: str = ""
     profile: str = ""
+
+    def __repr__(self) -> str:
+        others = {"heard by": self.hear_with, "spoken by": self.speak_with}
+        named = [f", {did} {who if isinstance(who, str) else who.name}" for did, who in others.items() if who]
+        return f"<Backend {self.model or 'any model'} on {self.name}, as {self.dialect.name}{''.join(named)}>"
 
     @property
     def offline(self) -> bool:
