@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from openai_server import Gate
 from openai_server.listening import WAIT_S, UvicornThread
 from openai_server.sounds import measured_s, tone_sweep
+from ports import new_listener
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -255,7 +255,7 @@ class Server:
         self.requests: list[Recorded] = []
         self.failures: list[Exception] = []
         self.broken_off = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = new_listener()
         self._uvicorn = UvicornThread(self)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}{stand_in.root}"
 

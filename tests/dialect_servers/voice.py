@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from openai_server.listening import UvicornThread
 from openai_server.sounds import pcm16, tone_sweep
 from openai_server.transcription_form import read_form
+from ports import new_listener
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -52,7 +52,7 @@ class VoiceServer:
         self.fail_hearing = False
         self.content = "audio/pcm"
         self.hold: threading.Event | None = None
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = new_listener()
         self._uvicorn = UvicornThread(self)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai_server.listening import UvicornThread
 from openai_server.sdk_types import validated
+from ports import new_listener
 
 from nbaudio import Clip
 from nbaudio.engine import answer
@@ -27,7 +27,7 @@ TEXT = "Is a golden retriever a good family dog?"
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[openai.OpenAI]:
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = new_listener()
     server = UvicornThread(create_app(engine()))
     server.start(listener)
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
 import time
 from collections.abc import Iterator
 from io import BytesIO
@@ -16,6 +15,7 @@ import openai
 import pytest
 import soundfile
 from openai_server.listening import UvicornThread
+from ports import new_listener
 
 from nbaudio.engine.app import create_app
 from nbaudio.engine.parts import engine
@@ -28,7 +28,7 @@ RATE = 24_000
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[openai.OpenAI]:
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = new_listener()
     server = UvicornThread(create_app(engine()))
     server.start(listener)
     try:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from openai_server.listening import UvicornThread
+from ports import new_listener
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -28,7 +29,7 @@ class TextServer:
     def __init__(self) -> None:
         self.requests: list[tuple[dict[str, Any], str]] = []
         self.status = 200
-        listener = socket.create_server(("127.0.0.1", 0))
+        listener = new_listener()
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         self._server = UvicornThread(Starlette(routes=[Route("/v1/chat/completions", self._chat, methods=["POST"])]))
         self._server.start(listener)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import socket
 import threading
 import warnings
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from openai.types.audio import (
 )
 from openai_server.listening import UvicornThread
 from openai_server.sdk_types import validated
+from ports import new_listener
 
 from nbaudio import Captions, Clip
 from nbaudio.engine.app import create_app
@@ -41,7 +41,7 @@ STORY = (
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[openai.OpenAI]:
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = new_listener()
     server = UvicornThread(create_app(engine()))
     server.start(listener)
     try:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from ports import new_listener
 from starlette.types import Scope
 
 from .app import App
@@ -144,7 +144,7 @@ class OpenAIServer:
         self.hang_gate = Gate()
         self._remembered: dict[str, _Remembered] = {}
         self._arrival = threading.Condition()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = new_listener()
         self._uvicorn = UvicornThread(App(self))
         self.base_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
 

@@ -8,7 +8,6 @@ import os
 import queue
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from typing import Any
 import httpx
 import openai
 from openai_server.listening import UvicornThread
+from ports import new_listener
 
 from nbaudio.engine.parts import Engine
 from nbaudio.serving.app import Serving
@@ -63,7 +63,7 @@ class Running:
         _LOGGER.addHandler(self._handler)
         _LOGGER.setLevel(logging.INFO)
         self._note_arrivals()
-        listener = socket.create_server(("127.0.0.1", 0))
+        listener = new_listener()
         self.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self.thread = UvicornThread(self.serving)
         self.thread.start(listener)
