@@ -23,6 +23,8 @@ def ask(call: str, options: dict[str, Any]) -> Any:
     answer = getattr(litellm, call)(**options)
     if options.get("stream"):
         return [chunk.model_dump() for chunk in answer]
+    if call == "speech":
+        return base64.b64encode(answer.read()).decode()
     return answer.model_dump() if hasattr(answer, "model_dump") else answer
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -260,3 +261,43 @@ def test_a_transcription_that_fails(aimock: AiMock) -> None:
 
     with pytest.raises(errors.BadRequest, match="might be corrupted"):
         chat.transcribe()
+
+
+def test_a_text_is_spoken(aimock: AiMock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBAUDIO_SPEECH_MODEL", "gpt-4o-mini-tts")
+    tone = QUESTION.resample(24_000)
+    data = base64.b64encode(tone.encode("pcm16")).decode()
+    aimock.answer({"match": {"endpoint": "speech"}, "response": {"audio": data, "format": "pcm"}})
+
+    speech = nba.speak("Good morning.", voice="coral", instructions="Warm.", speed=1.25)
+
+    assert speech.encode("pcm16") == tone.encode("pcm16")
+    (request,) = [request for request in aimock.requests() if request["path"] == "/v1/audio/speech"]
+    assert "gpt-4o-mini-tts" in str(request["body"])
+
+
+def test_a_text_that_can_not_be_spoken(aimock: AiMock) -> None:
+    error = {"message": "Invalid value: 'coral'.", "param": "voice", "code": "invalid_value"}
+    aimock.answer({"match": {"endpoint": "speech"}, "response": {"error": error, "status": 400}})
+
+    with pytest.raises(errors.UnknownVoice):
+        nba.speak("Good morning.", voice="coral")
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+def test_a_recording_is_written_down(aimock: AiMock, stream: bool) -> None:
+    aimock.answer(
+        {
+            "match": {"endpoint": "transcription"},
+            "response": {"transcription": {"text": "Is it a good dog?", "usage": {"type": "duration", "seconds": 3}}},
+        }
+    )
+
+    if stream:
+        *_, last = nba.transcribe(QUESTION, language="en", stream=True)
+        assert isinstance(last, nba.Transcribed)
+        found = last.transcript
+    else:
+        found = nba.transcribe(QUESTION, language="en")
+
+    assert found.text == "Is it a good dog?"

@@ -32,6 +32,9 @@ model_list:
   - model_name: ears
     litellm_params: {{model: openai/offline, api_base: "{engine}/v1", api_key: "{token}"}}
     model_info: {{mode: audio_transcription}}
+  - model_name: voice
+    litellm_params: {{model: openai/offline, api_base: "{engine}/v1", api_key: "{token}"}}
+    model_info: {{mode: audio_speech}}
   - model_name: busy
     litellm_params: {{model: openai/offline, api_base: "{busy}/v1", api_key: "{token}"}}
 litellm_settings: {{num_retries: 0, telemetry: false}}
@@ -116,6 +119,10 @@ class TestBeforeIt:
         found = client.audio.transcriptions.create(file=file, model="ears", response_format="json")
         assert "golden retriever" in found.text.lower()
 
+    def test_speech(self, client: openai.OpenAI) -> None:
+        data = client.audio.speech.create(model="voice", voice="nova", input="Good morning.", response_format="wav")
+        assert 0.5 < Clip(data.read()).duration_s < 2.5
+
     def test_an_unknown_voice(self, client: openai.OpenAI) -> None:
         with pytest.raises(openai.BadRequestError, match="Supported values are") as refused:
             client.chat.completions.create(**request("Hello", audio={"voice": "bob", "format": "wav"}))
@@ -171,6 +178,17 @@ class TestNbaudio:
         chat.say(NOTEBOOKS / "question.wav", aloud=False)
         assert chat.transcribe() == 1
         assert "golden retriever" in chat[0].transcript.lower()
+
+    def test_a_text_is_spoken(self) -> None:
+        NbAudio.instance().speech_model = "voice"
+        speech = nba.speak("The museum opens early. It closes late.", voice="nova")
+        assert speech.way == "speech endpoint"
+        assert 1.5 < speech.duration_s < 5
+        nba.assert_said(speech, "The museum opens early. It closes late.", wer=0.2)
+
+    def test_a_recording_is_written_down(self) -> None:
+        found = nba.transcribe(NOTEBOOKS / "question.wav")
+        assert "golden retriever" in found.text.lower()
 
     def test_errors_are_told(self) -> None:
         with pytest.raises(errors.UnknownVoice) as voice:

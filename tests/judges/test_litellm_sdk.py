@@ -109,6 +109,11 @@ def test_a_transcription(litellm: LiteLlm, question: bytes) -> None:
     assert "golden retriever" in litellm("transcription", file=file, response_format="json")["text"].lower()
 
 
+def test_speech(litellm: LiteLlm) -> None:
+    data = base64.b64decode(litellm("speech", input="Good morning.", voice="nova", response_format="mp3"))
+    assert 0.5 < Clip(data).duration_s < 2.5
+
+
 @pytest.mark.parametrize(
     ("options", "error", "status", "says"),
     [

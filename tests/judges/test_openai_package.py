@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import openai
 import pytest
-from openai.types.audio import Transcription
+from openai.types.audio import Transcription, TranscriptionVerbose
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai_server.sdk_types import validated
 from serving.brain_server import BrainServer
 from serving.running import TOKEN, Command
 
-from nbaudio import Clip
+from nbaudio import Captions, Clip
 
 from .conftest import WAYS
 
@@ -105,6 +106,60 @@ def test_transcriptions(client: openai.OpenAI, question: bytes) -> None:
     assert "golden retriever" in as_json.text.lower()
     assert as_json.usage.seconds == math.ceil(Clip(question).duration_s)
     assert str(as_text).strip() == as_json.text
+
+
+@pytest.mark.parametrize("form", ["srt", "vtt", "verbose_json"])
+def test_transcriptions_with_times(client: openai.OpenAI, question: bytes, form: str) -> None:
+    asked: Any = {"file": ("question.wav", question), "model": "offline", "response_format": form}
+    if form != "verbose_json":
+        cues = Captions.from_srt if form == "srt" else Captions.from_vtt
+        (cue, *_) = cues(client.audio.transcriptions.create(**asked))
+        assert "golden retriever" in cue.text.lower()
+        assert 0 <= cue.start_s < cue.end_s <= Clip(question).duration_s
+        return
+    raw = client.audio.transcriptions.with_raw_response.create(**asked, timestamp_granularities=["word", "segment"])
+    found = validated(TranscriptionVerbose, raw.http_response.json())
+    assert found.words is not None
+    assert [word.start for word in found.words] == sorted(word.start for word in found.words)
+    assert "".join(word.word for word in found.words).lower().count("retriever") == 1
+    assert found.segments is not None
+    assert found.segments[-1].end <= found.duration
+
+
+def test_a_transcription_that_is_streamed(client: openai.OpenAI, question: bytes) -> None:
+    file = ("question.wav", question)
+    events = list(client.audio.transcriptions.create(file=file, model="offline", stream=True))
+    *deltas, done = events
+    assert done.type == "transcript.text.done"
+    assert {delta.type for delta in deltas} == {"transcript.text.delta"}
+    assert "".join(delta.delta for delta in deltas if delta.type == "transcript.text.delta").strip() == done.text
+
+
+@pytest.mark.parametrize("form", ["mp3", "opus", "flac", "wav", "pcm"])
+def test_speech(client: openai.OpenAI, form: Any) -> None:
+    data = client.audio.speech.create(model="offline", voice="nova", input="Good morning.", response_format=form).read()
+    clip = Clip.from_pcm16(data) if form == "pcm" else Clip(data)
+    assert 0.5 < clip.duration_s < 2.5
+    assert clip.level_dbfs > -30
+
+
+def test_speech_while_it_comes(client: openai.OpenAI) -> None:
+    speaking = client.audio.speech.with_streaming_response
+    asked: Any = {"model": "offline", "voice": "nova", "input": "One morning. Two mornings.", "response_format": "pcm"}
+    with speaking.create(**asked) as answer:
+        pieces = list(answer.iter_bytes(4800))
+    with speaking.create(**asked, stream_format="sse") as answer:
+        events = [json.loads(line[6:]) for line in answer.iter_lines() if line.startswith("data: {")]
+    *deltas, done = [event for event in events if event["type"].startswith("speech.audio.")]
+    assert done["usage"]["total_tokens"] > 0
+    assert b"".join(base64.b64decode(delta["audio"]) for delta in deltas) == b"".join(pieces)
+
+
+def test_speech_that_can_not_be(client: openai.OpenAI) -> None:
+    for wrong in ({"voice": "bob"}, {"speed": 9}, {"response_format": "aac"}, {"input": "a" * 4097}):
+        asked: Any = {"model": "offline", "voice": "nova", "input": "Good morning."}
+        with pytest.raises(openai.BadRequestError):
+            client.audio.speech.create(**{**asked, **wrong})
 
 
 def test_a_wrong_key(served: Command) -> None:
