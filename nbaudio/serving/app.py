@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import secrets
 import time
 from contextlib import AsyncExitStack
@@ -205,7 +206,7 @@ def _is_this_machine(scope: Scope) -> bool:
 
 
 def _retry_after(seconds: float) -> dict[str, str]:
-    return {"retry-after": f"{seconds:.0f}", "retry-after-ms": f"{seconds * 1000:.0f}"}
+    return {"retry-after": str(math.ceil(seconds)), "retry-after-ms": str(math.ceil(seconds * 1000))}
 
 
 async def _send(reply: Reply, status: int, body: bytes, kind: str) -> None:
