@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from nbconvert.filters.markdown_mistune import markdown2html_mistune
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 from signals import voice
 
-from nbaudio import Captions, Clip, Conversation, Reply, ToolCall, ToolResult, Turn
+from nbaudio import Captions, Clip, Conversation, Reply, Segment, ToolCall, ToolResult, Transcript, Turn
 from nbaudio.captions.phrases import Phrase
+from nbaudio.comparing import compared
 from nbaudio.display.player import Embedded, player_html, player_markdown
 from nbaudio.errors import NbaudioError, ServerFailed
 
@@ -42,13 +44,13 @@ def parsed(html: str) -> LexborNode:
     return main
 
 
-def check_html(html: str, *, elements: set[str] = ELEMENTS) -> str:
+def check_html(html: str, *, elements: set[str] = ELEMENTS, attributes: set[str] = ATTRIBUTES) -> str:
     """Nothing of it can act; gives its words."""
     html.encode()  # a notebook's file is UTF-8
     main = parsed(html)
     for node in main.css("*"):
         assert node.tag in elements | {"main"}, f"{node.tag} on the page"
-        assert set(node.attributes) <= ATTRIBUTES
+        assert set(node.attributes) <= attributes
         assert str(node.attributes.get("src", "data:audio/")).startswith("data:audio/")
         assert "url(" not in str(node.attributes.get("style", ""))
     return read(main.text(separator=" "))
@@ -106,6 +108,43 @@ def test_players() -> None:
     for text in TEXTS:
         assert read(text) in check_html(player_html(sound, title=text, words=text))
         player_markdown(text, text).encode()
+
+
+def test_transcripts() -> None:
+    for text in TEXTS:
+        named = text[:300] if text[:300].strip() else "x"
+        segments = (Segment(text, 0.0, 1.0, named), Segment("Yes.", 1.0, 2.0, "Bob")) if text.strip() else ()
+        for made in (
+            Transcript(text, note=text[:999], model=text[:99], clip=CLIP),
+            Transcript(text, segments=segments),
+        ):
+            bundle = made._repr_mimebundle_()
+            assert read(text) in check_html(bundle["text/html"])
+            assert read(text) in check_plain(bundle["text/plain"])
+            if len(text) < 100_000:
+                # Behind a name in bold, nbconvert reads the escaped reference \&\#60; as a character all the same.
+                shown = unescape(check_markdown(bundle["text/markdown"]))
+                assert no_gaps(unescape(read(text))) in no_gaps(shown)
+            json.dumps(bundle, ensure_ascii=False).encode()
+
+
+def test_subtitles_of_transcripts(tmp_path: Path) -> None:
+    segments = tuple(
+        Segment(text, float(place), place + 1.0, text[:50]) for place, text in enumerate(SHORT) if text.strip()
+    )
+    made = Transcript(" ".join(SHORT), segments=segments)
+    for ending, read_back in ((".srt", Captions.from_srt), (".vtt", Captions.from_vtt)):
+        text = made.save(tmp_path / f"a{ending}").read_bytes().decode()
+        found = read_back(text)
+        assert len(found) == len(made.captions) >= len(segments)
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", text)
+
+
+def test_comparisons() -> None:
+    for text in SHORT[:300]:
+        bundle = compared(text, "something else " + text[::-1])._repr_mimebundle_()
+        check_html(bundle["text/html"], elements=ELEMENTS | {"thead", "th"}, attributes=ATTRIBUTES | {"scope"})
+        check_plain(bundle["text/plain"])
 
 
 @pytest.fixture(scope="module")

@@ -68,13 +68,12 @@ def cut(recording: Recording, limits: Limits) -> list[Piece]:
         for block in reader.blocks():
             loudness.add(block)
         duration_s = reader.position / reader.sample_rate  # a header's length may be an estimate
-    # Pieces of about the same length: a last one of a few seconds would be heard without what belongs to it.
     longest_s = min(limits.most_s, limits.piece_s)
-    count = math.ceil(duration_s / longest_s)
     pieces: list[Piece] = []
     start_s = 0.0
     while duration_s - start_s > longest_s:
-        even_s = (duration_s - start_s) / max(1, count - len(pieces))
+        # Of about the same length: a last one of a few seconds would be heard without what belongs to it.
+        even_s = (duration_s - start_s) / math.ceil((duration_s - start_s) / longest_s)
         most_s = min(longest_s, even_s * 1.1)
         end_s = _place(loudness, start_s + most_s * _EARLIEST, start_s + even_s, start_s + most_s)
         pieces.append(_piece(loudness, len(pieces), start_s, end_s))
