@@ -66,11 +66,13 @@ __all__ = [
     "WeightsError",
     "mask",
     "register_secret",
+    "without_keys",
 ]
 
 _MASK = "[key]"
 _LONGEST = 5_000  # characters of a text that an error keeps
 _SHORTEST_ECHO = 6  # characters of a key in a row that give it away; fewer would mask plain words
+_SHORTEST_KEY = 20  # characters of one that opens something; servers without keys are given plain words, as "lm-studio"
 # Lengths are bounded, for an error's text may be a server's, and long, and these must not go slow on it.
 _KEY_SHAPES = re.compile(
     r"\b(?:sk|ek|pk|rk)-[\w*\-]{4,}"  # OpenAI's and its imitators', whole or starred out
@@ -107,6 +109,17 @@ def mask(text: str) -> str:
                 kept += [text[end:at], _MASK]
             end = at + _SHORTEST_ECHO
     return "".join([*kept, text[end:]])
+
+
+def without_keys(text: str) -> str:
+    """Text of a conversation with ``[key]`` in the place of each known key that stands in it whole.
+
+    Unlike `mask` it leaves all else as it is: what looks like a key, or like a piece of one, may be what is talked of.
+    """
+    for secret in tuple(_secrets):
+        if len(secret) >= _SHORTEST_KEY and secret in text:
+            text = text.replace(secret, _MASK)
+    return text
 
 
 def _mask_ends(found: re.Match[str]) -> str:

@@ -119,6 +119,8 @@ class Exchange:
         connection = connection_to(self.backend, self.settings)
         async with aclosing(chat.send(connection, self.body(), self._reader)) as events:
             async for event in events:
+                if isinstance(event, TextDelta) and (words := errors.without_keys(event.text)) != event.text:
+                    event = TextDelta(words)
                 put(event)
 
     def _blocks(self) -> list[Block]:
@@ -140,4 +142,13 @@ class Exchange:
             voice=self.options.voice if self.aloud else "",
             backend=self.backend.name,
         )
-        return replace(reply, audio_id="", expires_at=0) if not whole else reply
+        return _keyless(reply if whole else replace(reply, audio_id="", expires_at=0))
+
+
+def _keyless(reply: Reply) -> Reply:
+    """An answer of a server that repeats the key which it was sent: it would be in the notebook, and on the disk."""
+    text, refusal = errors.without_keys(reply.text), errors.without_keys(reply.refusal)
+    calls = tuple(replace(call, arguments=errors.without_keys(call.arguments)) for call in reply.tool_calls)
+    if (text, refusal, calls) == (reply.text, reply.refusal, reply.tool_calls):
+        return reply
+    return replace(reply, text=text, refusal=refusal, tool_calls=calls, marks=())

@@ -6,9 +6,11 @@ import asyncio
 import signal
 import threading
 import time
+import zipfile
+from pathlib import Path
 
 import pytest
-from openai_server import Gate, OpenAIServer, Scripted
+from openai_server import Gate, OpenAIServer, Scripted, ToolCall
 
 import nbaudio as nba
 from nbaudio import errors
@@ -260,3 +262,39 @@ class TestAsking:
         assert (
             nba.Conversation().say("Hello", nba.Clip.from_pcm16(bytes(4800)), aloud=False, stream=True).text == "Whole."
         )
+
+
+def test_a_key_that_is_said_is_nowhere(
+    server: OpenAIServer, journal_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = server.api_key = "sk-proj-0123456789-that-is-said-aloud"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    monkeypatch.setenv("NBAUDIO_CACHE_FOLDER", str(tmp_path / "answers"))
+    monkeypatch.chdir(tmp_path)
+
+    def look() -> dict[str, str]:
+        return {"authorization": f"Bearer {key}"}
+
+    chat = nba.Conversation(name="keys", cache=True, tools=[look])
+    chat.say("Hello.")
+    server.script = [[ToolCall("look", {})], f"You sent Authorization: Bearer {key}, I think."]
+    with pytest.warns(errors.NbaudioWarning, match="A key stood in what you said"):
+        chat.say(f"Is {key} a good key?")
+    assert [turn.text for turn in chat[2:]] == [
+        "Is [key] a good key?",
+        "",
+        '{"authorization": "Bearer [key]"}',
+        "You sent Authorization: Bearer [key], I think.",
+    ]
+    for ending in (".md", ".html", ".mp3", ".wav", ".vtt"):
+        chat.export(tmp_path / f"talk{ending}")
+    chat.save(tmp_path / "talk.nbaudio")
+    with zipfile.ZipFile("talk.nbaudio") as saved:
+        saved.extract("conversation.json")
+    nba.history.export(tmp_path / "copy.sqlite3")
+    (tmp_path / "shown").write_text(f"{[turn._repr_mimebundle_() for turn in chat[3:]]} {chat._repr_mimebundle_()}")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"journal.sqlite3", "journal.sqlite3-wal", "conversation.json", "shown"} <= {path.name for path in files}
+    assert sum(path.suffix == ".answer" for path in files) == 3
+    for said in [*(path.read_bytes() for path in files), *(repr(request.body).encode() for request in server.requests)]:
+        assert key.encode() not in said

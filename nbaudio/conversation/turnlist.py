@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias, overload
@@ -168,7 +169,7 @@ class TurnList(Sequence[Turn]):
 
 
 def turn_of(parts: Iterable[Part]) -> Turn:
-    """What a person says, as one turn: words joined, sounds in order.
+    """What a person says, as one turn: words joined, sounds in order. A key in them is left out, with a warning.
 
     Raises
     ------
@@ -189,7 +190,11 @@ def turn_of(parts: Iterable[Part]) -> Turn:
     text = "\n\n".join(word.strip() for word in words if word.strip())
     if not text and not clips:
         raise errors.CellError("There is nothing to say.", "Give some words, a clip, or both.")
-    return Turn("user", text, tuple(clips), time.time())
+    if (keyless := errors.without_keys(text)) != text:
+        warnings.warn(
+            "A key stood in what you said. It was left out: [key] is there.", errors.NbaudioWarning, stacklevel=2
+        )
+    return Turn("user", keyless, tuple(clips), time.time())
 
 
 def _entered(turn: Turn | Clip | str) -> Turn:

@@ -55,7 +55,7 @@ class Found:
             turn_id=row.id,
             state=row.state,
             sounds=row.sounds,
-            partial=row.partial,
+            partial=bool(row.partial),
             number=row.number,
             coming=row.coming,
         )

@@ -9,7 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from operator import is_
 from pathlib import Path
@@ -318,7 +318,8 @@ class Journal:
         except OSError:
             return False
         if kept is not None:
-            warn_once(trouble, path, f"It is kept as {kept}, and a new one is begun.")
+            again = replace(trouble, kind=f"damaged, kept as {kept.name}")  # each is told: it is another file
+            warn_once(again, path, f"It is kept as {kept}, and a new one is begun.")
         return True
 
     def _follow(self, store: Store, talk: Sequence[Turn], turns: tuple[Turn, ...]) -> None:

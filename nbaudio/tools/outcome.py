@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from nbaudio.errors import NbaudioWarning, mask
+from nbaudio.errors import NbaudioWarning, mask, without_keys
 
 __all__ = ["Outcome", "outcome_of_error", "outcome_of_value", "warn"]
 
@@ -38,7 +38,7 @@ def outcome_of_value(value: Any) -> Outcome:
     >>> outcome_of_value({"city": "Zürich", "degrees": 18.5}).text
     '{"city": "Zürich", "degrees": 18.5}'
     """
-    return Outcome(_fitting(value if isinstance(value, str) else _written(value)))
+    return Outcome(_fitting(without_keys(value if isinstance(value, str) else _written(value))))
 
 
 def outcome_of_error(name: str, function: Any, error: BaseException) -> Outcome:

@@ -145,6 +145,11 @@ def test_a_damaged_file_is_set_aside(where: str, server: OpenAIServer, journal_f
     (kept,) = journal_file.parent.glob("journal.damaged-*.sqlite3")
     assert kept.read_bytes()[4096:] == spoilt[4096:]
     assert len(kept.read_bytes()) == len(spoilt)
+    journal.close()
+    journal_file.write_bytes(spoilt)
+    with told_once("It is kept as .*damaged"):  # for it is another one
+        talk("Last.")
+    assert len(list(journal_file.parent.glob("journal.damaged-*.sqlite3"))) == 2
 
 
 def test_a_file_that_is_damaged_while_it_is_open(server: OpenAIServer, journal_file: Path) -> None:
