@@ -39,12 +39,12 @@ def from_g711(data: bytes, law: Law) -> bytes:
 
 
 def to_g711(pcm16: bytes, law: Law) -> bytes:
-    """PCM16, mono at `SAMPLE_RATE`, as G.711.
+    r"""PCM16, mono at `SAMPLE_RATE`, as G.711.
 
     Examples
     --------
     >>> to_g711(bytes(4), "pcmu")
-    b'\\xff\\xff'
+    b'\xff\xff'
     >>> from_g711(to_g711(from_g711(bytes(range(256)), "pcma"), "pcma"), "pcma") == from_g711(bytes(range(256)), "pcma")
     True
     """

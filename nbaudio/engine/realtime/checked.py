@@ -27,9 +27,7 @@ def record(value: Any, param: str, known: Collection[str]) -> Mapping[str, Any]:
         raise Refusal(f"Invalid type for '{param}': expected an object.", param=param, code="invalid_type")
     for name in value:
         if name not in known:
-            raise Refusal(
-                f"Unknown parameter: '{param}.{name}'.", param=f"{param}.{name}", code="unknown_parameter"
-            )
+            raise Refusal(f"Unknown parameter: '{param}.{name}'.", param=f"{param}.{name}", code="unknown_parameter")
     return value
 
 

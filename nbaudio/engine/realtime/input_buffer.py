@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from nbaudio.engine.hear import SAMPLE_RATE as HEARING_RATE
 from nbaudio.engine.realtime.sound_formats import PCM, Sound, SoundFormat
 from nbaudio.engine.realtime.turn_detection import Change, TurnDetection, TurnDetector
@@ -58,6 +60,10 @@ class InputBuffer:
         """How much is kept."""
         return self.format.milliseconds_of(len(self._data))
 
+    def forget_turn(self) -> None:
+        """Listen as if nobody had spoken yet."""
+        self._detector.turn_is_over()
+
     def detect(self, detection: TurnDetection | None) -> None:
         """Listen for the ends of turns in another way from now on."""
         self._detection = detection
@@ -89,10 +95,11 @@ class InputBuffer:
             del self._data[:size]
             self._begins_ms += self.format.milliseconds_of(size)
 
-    def keep_prefix(self) -> None:
-        """While nobody speaks, drop what would stand before a turn in no case."""
+    def keep_prefix(self, wanted_ms: float = math.inf) -> None:
+        """While nobody speaks, drop what no turn can begin with, unless it is wanted from a time on."""
         if self._detection is not None and not self.speaking:
-            self.keep_from(self.written_ms - self._detection.prefix_padding_ms - _BEGINS_LATE_MS)
+            prefix_ms = self.written_ms - self._detection.prefix_padding_ms - _BEGINS_LATE_MS
+            self.keep_from(min(prefix_ms, wanted_ms))
 
     def between(self, start_ms: float, end_ms: float | None = None) -> Sound:
         """A part of what is kept."""

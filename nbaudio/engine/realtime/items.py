@@ -51,9 +51,11 @@ class Part:
 
     def cut(self, end_ms: float) -> None:
         """Keep what was heard until then: the sound, and the words that had begun."""
+        if end_ms >= self.duration_ms:
+            return
         if self.sound is not None:
             self.sound = Sound(self.sound.format, self.sound.data[: self.sound.format.bytes_of(end_ms)])
-        self.duration_ms = min(self.duration_ms, end_ms)
+        self.duration_ms = end_ms
         self.until = [(begins_ms, words) for begins_ms, words in self.until if begins_ms < end_ms]
         self.words = self.until[-1][1] if self.until else ""
 

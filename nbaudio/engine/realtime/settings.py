@@ -9,7 +9,7 @@ from typing import Any
 from nbaudio.engine.asked import MODEL, Refusal, check_model, check_voice
 from nbaudio.engine.realtime.checked import among, boolean, invalid, number, record, required, text, whole
 from nbaudio.engine.realtime.sound_formats import PCM, SoundFormat, read_format
-from nbaudio.engine.realtime.turn_detection import TurnDetection, read_turn_detection
+from nbaudio.engine.realtime.turn_detection import SERVER_VAD, TurnDetection, read_turn_detection
 
 __all__ = ["MOST_OUTPUT_TOKENS", "Settings", "Transcription", "read_output_tokens", "refuse_tools"]
 
@@ -49,7 +49,7 @@ class Settings:
     most_tokens: int | None = None
     input_format: SoundFormat = PCM
     output_format: SoundFormat = PCM
-    turn_detection: TurnDetection | None = TurnDetection()
+    turn_detection: TurnDetection | None = SERVER_VAD
     transcription: Transcription | None = None
     noise_reduction: str = ""
 

@@ -56,7 +56,7 @@ class SoundFormat:
 PCM = SoundFormat("audio/pcm", SAMPLE_RATE, 2)
 """The usual one."""
 
-_FORMATS = {
+_FORMATS: dict[str, SoundFormat] = {
     one.type: one
     for one in (
         PCM,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nbaudio.engine.hear import SAMPLE_RATE
 from nbaudio.engine.realtime.checked import among, boolean, number, record, required, whole
 
-__all__ = ["FRAME_MS", "Change", "TurnDetection", "TurnDetector", "read_turn_detection"]
+__all__ = ["FRAME_MS", "SERVER_VAD", "Change", "TurnDetection", "TurnDetector", "read_turn_detection"]
 
 _FRAME, _BEFORE = 512, 64  # samples that the network takes: a frame, and the end of the one before
 FRAME_MS = _FRAME * 1000 // SAMPLE_RATE
@@ -26,7 +26,7 @@ FRAME_MS = _FRAME * 1000 // SAMPLE_RATE
 
 _HYSTERESIS = 0.15  # speech ends below the threshold by so much, as in Silero's own code
 _SURE_FRAMES = 2  # a click is louder than speech for one
-PAUSE_MS = 160
+_PAUSE_MS = 160
 """Milliseconds of silence after which what was said so far is worth hearing: a plosive is shorter."""
 _MOST_FRAMES = 2000  # at a time, so that minutes of sound do not take hundreds of megabytes
 _SEMANTIC_SILENCE_MS = {"high": 300, "auto": 600, "medium": 600, "low": 1200}
@@ -63,6 +63,10 @@ class TurnDetection:
             "idle_timeout_ms": self.idle_timeout_ms,
             **both,
         }
+
+
+SERVER_VAD = TurnDetection()
+"""The usual way."""
 
 
 def read_turn_detection(value: Any, param: str) -> TurnDetection | None:
@@ -164,7 +168,7 @@ class TurnDetector:
                 self._silent = 0
                 yield Change("began", at_ms - (_SURE_FRAMES - 1) * FRAME_MS)
             return
-        pause_ms = min(PAUSE_MS, self.silence_ms)
+        pause_ms = min(_PAUSE_MS, self.silence_ms)
         if loud:
             if self._silent * FRAME_MS >= pause_ms:
                 yield Change("went_on", at_ms)
