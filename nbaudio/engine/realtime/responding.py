@@ -14,7 +14,7 @@ from nbaudio.engine.realtime.incoming import Incoming
 from nbaudio.engine.realtime.item_reading import read_item
 from nbaudio.engine.realtime.items import Conversation, Item
 from nbaudio.engine.realtime.response import Response, Tell
-from nbaudio.engine.realtime.response_asked import read_response
+from nbaudio.engine.realtime.response_asked import ResponseAsked, read_response
 from nbaudio.engine.realtime.settings import Settings
 from nbaudio.engine.realtime.silence import Silence
 from nbaudio.engine.realtime.usage import Read
@@ -61,17 +61,26 @@ class Responding:
         self._read: list[Read] = []
         self._spoke = self._finishing = False
 
-    def respond(self, value: Any) -> None:
-        """Begin a response; `value` is what it is to be, or None for what the session is set to.
+    def read(self, value: Any) -> ResponseAsked:
+        """What is asked for; None asks for what the session is set to.
 
         Raises
         ------
         Refusal
-            If there can be none.
+            If it can't be.
+        """
+        return read_response(value, self._settings(), self._conversation, self._read_item)
+
+    def respond(self, asked: ResponseAsked) -> None:
+        """Begin a response.
+
+        Raises
+        ------
+        Refusal
+            If there can be none now.
         """
         if self._finishing:
             raise Refusal("The server is stopping. Ask again when it is back.", status=503, code="server_stopping")
-        asked = read_response(value, self._settings(), self._conversation, self._read_item)
         if asked.aloud:
             self.check_voice(asked.voice)
         going = self._of_conversation()

@@ -259,7 +259,7 @@ class RealtimeSession:
         detection = self._settings.turn_detection
         if detection is not None and detection.create_response:
             try:
-                self._responding.respond(None)
+                self._responding.respond(self._responding.read(None))
             except Refusal as refusal:  # another is being given, and goes on
                 self._refuse(refusal, None)
 
@@ -305,7 +305,8 @@ class RealtimeSession:
     # -- responses ----------------------------------------------------------------------------------------
 
     async def _create_response(self, event: Mapping[str, Any]) -> None:
-        self._responding.respond(event.get("response"))
+        # In a thread, for there may be much sound in it.
+        self._responding.respond(await to_thread.run_sync(self._responding.read, event.get("response")))
         self._silence.broken()
 
     async def _cancel(self, event: Mapping[str, Any]) -> None:
