@@ -104,7 +104,12 @@ class RealtimeServer:
 class _Connection:
     def __init__(self, server: RealtimeServer, socket: ServerConnection, model: str) -> None:
         self._server, self._socket = server, socket
-        self.session: dict[str, Any] = {"type": "realtime", "object": "realtime.session", "id": "sess_1", "model": model}
+        self.session: dict[str, Any] = {
+            "type": "realtime",
+            "object": "realtime.session",
+            "id": "sess_1",
+            "model": model,
+        }
         self._numbers = itertools.count(1)
         self._sound = bytearray()
         self._committed = 0

@@ -174,7 +174,7 @@ async def _in_process(options: NbAudio, model: str) -> Channel:
     import anyio.to_thread
 
     from nbaudio.engine.parts import engine
-    from nbaudio.engine.realtime import connect_in_process
+    from nbaudio.engine.realtime.connection import connect_in_process
 
     # In a thread: what is loaded the first time takes a second, and others wait on this loop.
     loaded = await anyio.to_thread.run_sync(engine, options.brain)

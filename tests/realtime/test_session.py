@@ -1,4 +1,4 @@
-"""A session against a server on the loopback: both sides' turns, interruptions, tools, and a connection that is lost."""
+"""A session against a server on the loopback: turns of both sides, interruptions, tools, a connection that is lost."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def is_a(kind: type) -> Callable[[RealtimeEvent], bool]:
 
 class TestPushToTalk:
     def test_words_and_recordings_are_answered(self, server: RealtimeServer, backend: Backend) -> None:
-        with Realtime(backend=backend, turn_detection="push_to_talk", voice="marin", instructions="Be brief.") as session:
+        with Realtime(
+            backend=backend, turn_detection="push_to_talk", voice="marin", instructions="Be brief."
+        ) as session:
             first = session.say("Hello.")
             second = session.say(nba.Clip(QUESTION))
 
@@ -82,7 +84,9 @@ class TestPushToTalk:
         assert said == nba.Clip(QUESTION).resample(24_000).encode("pcm16")
         assert server.paths == ["/v1/realtime?model=gpt-realtime-2.1"]
 
-    def test_a_recording_is_in_the_journal_before_it_is_answered(self, server: RealtimeServer, backend: Backend) -> None:
+    def test_a_recording_is_in_the_journal_before_it_is_answered(
+        self, server: RealtimeServer, backend: Backend
+    ) -> None:
         server.hold.clear()
         with Realtime(nba.Conversation(name="dogs"), backend=backend, turn_detection="push_to_talk") as session:
             session.send(nba.Clip(QUESTION))
@@ -140,7 +144,9 @@ class TestOpenMicrophone:
             seen = until(session, is_a(nba.Finished))
 
         kinds = [type(event) for event in seen]
-        assert kinds.index(SpeechBegan) < kinds.index(SpeechEnded) < kinds.index(WrittenDown) < kinds.index(nba.Finished)
+        assert (
+            kinds.index(SpeechBegan) < kinds.index(SpeechEnded) < kinds.index(WrittenDown) < kinds.index(nba.Finished)
+        )
         question, reply = session.conversation
         assert question.transcript == server.heard
         assert question.clip is not None
@@ -303,7 +309,9 @@ class TestTrouble:
             assert session.say("Who am I?").text == WORDS
         assert len(session.conversation) == 4
 
-    def test_nobody_comes_back_where_the_server_does_not_want_it(self, server: RealtimeServer, backend: Backend) -> None:
+    def test_nobody_comes_back_where_the_server_does_not_want_it(
+        self, server: RealtimeServer, backend: Backend
+    ) -> None:
         with Realtime(backend=backend) as session:
             server.wait_for_connection().shut(4000, "beta_api_shape_disabled")
             with pytest.raises(errors.ReplyCut, match="ended the session: beta_api_shape_disabled"):

@@ -18,6 +18,7 @@ __all__ = [
     "ItemAdded",
     "ItemDone",
     "ItemTruncated",
+    "PassedOver",
     "RateLimits",
     "ResponseCreated",
     "ResponseDone",
@@ -216,6 +217,12 @@ class Trouble(_Event, tag="error", frozen=True):
     error: Wrong
 
 
+class PassedOver(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that says what others say as well, or that nothing here needs."""
+
+    type: str
+
+
 class Unknown(msgspec.Struct, frozen=True, kw_only=True):
     """An event that nbaudio does not know, or whose fields are not what they should be: all of it as it came."""
 
@@ -245,7 +252,26 @@ _Known: TypeAlias = (
     | RateLimits
     | Trouble
 )
-ServerEvent: TypeAlias = _Known | Unknown
+ServerEvent: TypeAlias = _Known | PassedOver | Unknown
+_PASSED_OVER = {
+    "conversation.created",
+    "conversation.item.created",
+    "conversation.item.deleted",
+    "conversation.item.input_audio_transcription.segment",
+    "conversation.item.retrieved",
+    "input_audio_buffer.cleared",
+    "input_audio_buffer.timeout_triggered",
+    "output_audio_buffer.cleared",
+    "output_audio_buffer.started",
+    "output_audio_buffer.stopped",
+    "response.content_part.added",
+    "response.content_part.done",
+    "response.function_call_arguments.delta",
+    "response.output_audio.done",
+    "response.output_audio_transcript.done",
+    "response.output_item.done",
+    "response.output_text.done",
+}
 _decoder = msgspec.json.Decoder(_Known)
 
 
@@ -271,4 +297,6 @@ def read_event(text: str | bytes) -> ServerEvent:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Unknown(type="", fields=text)
     kind = fields.get("type") if isinstance(fields, dict) else None
+    if isinstance(kind, str) and kind in _PASSED_OVER:
+        return PassedOver(type=kind)
     return Unknown(type=kind if isinstance(kind, str) else "", fields=fields)
