@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -251,10 +251,8 @@ class _Connection:
         self.say("response.done", response={**response, "status": "completed", "output": items, "usage": _USAGE})
 
     def _speak(self, _: Any) -> None:
-        try:
+        with suppress(ConnectionClosed):
             self._speak_out()
-        except ConnectionClosed:
-            pass
 
     def _speak_out(self) -> None:
         response = {"id": f"resp_{next(self._numbers)}", "object": "realtime.response", "status": "in_progress"}

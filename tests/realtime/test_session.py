@@ -61,9 +61,8 @@ def is_a(kind: type) -> Callable[[RealtimeEvent], bool]:
 
 class TestPushToTalk:
     def test_words_and_recordings_are_answered(self, server: RealtimeServer, backend: Backend) -> None:
-        with Realtime(
-            backend=backend, turn_detection="push_to_talk", voice="marin", instructions="Be brief."
-        ) as session:
+        options: Any = {"voice": "marin", "instructions": "Be brief."}
+        with Realtime(backend=backend, turn_detection="push_to_talk", **options) as session:
             first = session.say("Hello.")
             second = session.say(nba.Clip(QUESTION))
 
@@ -84,9 +83,7 @@ class TestPushToTalk:
         assert said == nba.Clip(QUESTION).resample(24_000).encode("pcm16")
         assert server.paths == ["/v1/realtime?model=gpt-realtime-2.1"]
 
-    def test_a_recording_is_in_the_journal_before_it_is_answered(
-        self, server: RealtimeServer, backend: Backend
-    ) -> None:
+    def test_a_recording_is_in_the_journal_before_its_answer(self, server: RealtimeServer, backend: Backend) -> None:
         server.hold.clear()
         with Realtime(nba.Conversation(name="dogs"), backend=backend, turn_detection="push_to_talk") as session:
             session.send(nba.Clip(QUESTION))
@@ -309,9 +306,7 @@ class TestTrouble:
             assert session.say("Who am I?").text == WORDS
         assert len(session.conversation) == 4
 
-    def test_nobody_comes_back_where_the_server_does_not_want_it(
-        self, server: RealtimeServer, backend: Backend
-    ) -> None:
+    def test_nobody_comes_back_where_they_are_not_wanted(self, server: RealtimeServer, backend: Backend) -> None:
         with Realtime(backend=backend) as session:
             server.wait_for_connection().shut(4000, "beta_api_shape_disabled")
             with pytest.raises(errors.ReplyCut, match="ended the session: beta_api_shape_disabled"):
