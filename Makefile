@@ -19,6 +19,7 @@ lab: $(VENV)/.installed
 test: $(VENV)/.tests-installed
 	@$(BIN)/python -m nbaudio models fetch
 	@sh tests/ui/install_browser.sh $(BIN)/python
+	@$(BIN)/python tests/judges/environments.py litellm
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/ui

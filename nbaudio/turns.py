@@ -99,6 +99,48 @@ class Turn:
             return self.clips[0] if self.clips else None
         return Clip.join(self.clips)
 
+    # What an answer alone has, so that a loop over a conversation need not tell turns apart. `Reply` has it as fields.
+
+    @cached_property
+    def usage(self) -> Usage:
+        """The tokens that the server counted; none but for an answer."""
+        return Usage()
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tools that it asks for; none but for an answer."""
+        return ()
+
+    @property
+    def model(self) -> str:
+        """Who answered; empty but for an answer, as are `voice` and `backend`."""
+        return ""
+
+    @property
+    def voice(self) -> str:
+        """The voice that was asked for."""
+        return ""
+
+    @property
+    def backend(self) -> str:
+        """Which server answered."""
+        return ""
+
+    @property
+    def audio_id(self) -> str:
+        """By which the server knows the sound of its answer; else empty."""
+        return ""
+
+    @property
+    def expires_at(self) -> int:
+        """Until when the server knows that, Unix seconds; else 0."""
+        return 0
+
+    @property
+    def partial(self) -> bool:
+        """Whether it is an answer that broke off."""
+        return False
+
     def __str__(self) -> str:
         return self.words
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nbaudio.errors import SetupError
-from nbaudio.turns import Reply, ToolResult, Turn
+from nbaudio.turns import ToolResult, Turn
 from nbaudio.wire.usage import Usage
 
 __all__ = ["to_dataframe"]
@@ -39,14 +39,14 @@ def to_dataframe(turns: Iterable[Turn]) -> Any:
         "text": [turn.text for turn in turns],
         "transcript": [turn.transcript for turn in turns],
         "duration_s": pandas.array([_duration_s(turn) for turn in turns], dtype="Float64"),
-        "model": [getattr(turn, "model", "") for turn in turns],
-        "voice": [getattr(turn, "voice", "") for turn in turns],
-        "backend": [getattr(turn, "backend", "") for turn in turns],
+        "model": [turn.model for turn in turns],
+        "voice": [turn.voice for turn in turns],
+        "backend": [turn.backend for turn in turns],
         "time": pandas.DatetimeIndex(np.array([_time_us(turn) for turn in turns], "datetime64[us]"), tz="UTC"),
     }
     for name in _TOKENS:
         columns[name] = pandas.array([_count(turn, name) for turn in turns], dtype="Int64")
-    columns["partial"] = pandas.array([getattr(turn, "partial", False) for turn in turns], dtype=bool)
+    columns["partial"] = pandas.array([turn.partial for turn in turns], dtype=bool)
     columns["tool"] = [_tool(turn) for turn in turns]
     columns["id"] = [turn.id for turn in turns]
     return pandas.DataFrame(columns)
@@ -62,12 +62,11 @@ def _time_us(turn: Turn) -> np.datetime64:
 
 def _count(turn: Turn, name: str) -> int | None:
     """The tokens of an answer; what the server said nothing of is missing, not 0."""
-    usage = turn.usage if isinstance(turn, Reply) else Usage()
-    count: int = getattr(usage, name)
-    return count if usage != Usage() and count <= _LARGEST else None
+    count: int = getattr(turn.usage, name)
+    return count if turn.usage != Usage() and count <= _LARGEST else None
 
 
 def _tool(turn: Turn) -> str:
     if isinstance(turn, ToolResult):
         return turn.name
-    return ", ".join(call.name for call in turn.tool_calls) if isinstance(turn, Reply) else ""
+    return ", ".join(call.name for call in turn.tool_calls)

@@ -101,12 +101,15 @@ class Conversation(Counted, WaysOut):
 
     @property
     def instructions(self) -> str:
-        """What the model is told before the conversation; what is set here holds from the next question on."""
+        """What the model is told before the conversation; what is set here holds from the next question on.
+
+        None is what the settings say.
+        """
         return str(self._given.get("instructions", settings().instructions))
 
     @instructions.setter
-    def instructions(self, told: str) -> None:
-        self._given = self._given.over({"instructions": told})
+    def instructions(self, told: str | None) -> None:
+        self._given = Given.of({**self._given, "instructions": told})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], **options: Any) -> Conversation:

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias, overload
 
 from nbaudio import errors
 from nbaudio.sound.clip import Clip
-from nbaudio.turns import Reply, Turn
+from nbaudio.turns import Reply, ToolResult, Turn
+from nbaudio.wire.tool_calls import ToolCall
 
 __all__ = ["Part", "TurnList", "turn_of"]
 
@@ -33,7 +34,7 @@ class TurnList(Sequence[Turn]):
     """
 
     def __init__(self, turns: Iterable[Turn] = ()) -> None:
-        self._turns: list[Turn] = list(turns)
+        self._turns: list[Turn] = [_entered(turn) for turn in turns]
         self._listeners: list[Callable[[], object]] = []
 
     # -- reading ------------------------------------------------------------------------------------------
@@ -80,7 +81,8 @@ class TurnList(Sequence[Turn]):
         """Change a turn, and get what it is now.
 
         What was known of the old words and sound goes with them: an answer whose words are changed has no sound and no
-        audio id any more, and a question with another sound no transcript.
+        audio id any more, and a question with another sound no transcript. Nor has an answer its id any more that is
+        said to be another model's or another server's.
 
         Parameters
         ----------
@@ -93,28 +95,28 @@ class TurnList(Sequence[Turn]):
         Raises
         ------
         CellError
-            If the turn has no such field, or the parts say nothing.
+            If the turn has no such field, a value is none for it, or the parts say nothing.
         """
         old = self._turns[index]
-        for name in fields:
-            if name not in old.__dataclass_fields__ or name == "id":
+        for name, value in fields.items():
+            if name not in old.__dataclass_fields__ or name in ("id", "role"):
                 raise errors.CellError(f"A {type(old).__name__} has no {name!r} that can be changed.")
+            if not _fits(value, getattr(old, name)):
+                what = type(getattr(old, name)).__name__
+                raise errors.CellError(f"A {type(value).__name__} can't be the {name!r} of a turn.", f"Give a {what}.")
         if parts:
             said = turn_of(parts)
             fields = {"text": said.text, "clips": said.clips, **fields}
-        new = replace(old, **fields)
-        if (new.text, new.clips) != (old.text, old.clips):
-            if isinstance(new, Reply):
-                new = replace(new, audio_id="", expires_at=0, marks=())
-            if new.clips != old.clips and "transcript" not in fields:
-                new = replace(new, transcript="")
+        new = _with_true_id(replace(old, **fields), old)
+        if new.clips != old.clips and "transcript" not in fields:
+            new = replace(new, transcript="")
         self._turns[index] = new
         self._changed()
         return new
 
     def insert(self, index: int, turn: Turn | str) -> None:
         """Put a turn before another; a str becomes a turn of the user."""
-        self._turns.insert(index, turn if isinstance(turn, Turn) else turn_of((turn,)))
+        self._turns.insert(index, _entered(turn))
         self._changed()
 
     def append(self, turn: Turn | str) -> None:
@@ -130,7 +132,7 @@ class TurnList(Sequence[Turn]):
         self._changed()
 
     def __setitem__(self, index: int, turn: Turn | str) -> None:
-        self._turns[index] = turn if isinstance(turn, Turn) else turn_of((turn,))
+        self._turns[index] = _with_true_id(_entered(turn), self._turns[index])
         self._changed()
 
     def compact(self, keep_audio: int = 2) -> int:
@@ -188,6 +190,42 @@ def turn_of(parts: Iterable[Part]) -> Turn:
     if not text and not clips:
         raise errors.CellError("There is nothing to say.", "Give some words, a clip, or both.")
     return Turn("user", text, tuple(clips), time.time())
+
+
+def _entered(turn: Turn | Clip | str) -> Turn:
+    """A turn as it stands in a conversation: an answer is a `Reply`; words, or a sound, become a turn of the user."""
+    if not isinstance(turn, (Turn, Clip, str, os.PathLike, bytes)):
+        raise errors.CellError(f"A {type(turn).__name__} is no turn.", "Give words, a Clip, a Turn or a Reply.")
+    if not isinstance(turn, Turn):
+        return turn_of((turn,))
+    kind = {"user": Turn, "assistant": Reply, "tool": ToolResult}.get(turn.role)
+    if type(turn) is Turn and kind is Reply:
+        shared = {name: getattr(turn, name) for name in Turn.__dataclass_fields__}
+        return Reply(**shared)
+    if kind is None or not isinstance(turn, kind) or (kind is Turn and type(turn) is not Turn):
+        raise errors.CellError(
+            f"A {type(turn).__name__} of the role {turn.role!r} can't stand in a conversation.",
+            'Give a Turn("user", ...), a Reply(...), or a ToolResult(...); instructions are chat.instructions.',
+        )
+    return turn
+
+
+def _with_true_id(new: Turn, old: Turn) -> Turn:
+    """An answer that takes another's place, without the audio id of that one where it says or is something else."""
+    if not (isinstance(new, Reply) and isinstance(old, Reply)):
+        return new
+    said_otherwise = (new.text, new.clips) != (old.text, old.clips)
+    if said_otherwise and new.marks == old.marks:
+        new = replace(new, marks=())
+    if new.audio_id == old.audio_id and (said_otherwise or (new.model, new.backend) != (old.model, old.backend)):
+        new = replace(new, audio_id="", expires_at=0)
+    return new
+
+
+def _fits(value: Any, old: Any) -> bool:
+    if isinstance(old, tuple) and isinstance(value, tuple):  # of clips, calls, marks
+        return all(isinstance(one, (Clip, ToolCall, tuple)) for one in value)
+    return isinstance(value, (int, float) if isinstance(old, float) else type(old))
 
 
 def _words_of_sound(turn: Turn) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import secrets
 import time
 from contextlib import AsyncExitStack
@@ -202,7 +203,7 @@ _TOO_LATE = Refusal("Others took so long that your turn did not come in time. As
 
 
 def _retry_after(seconds: float) -> dict[str, str]:
-    return {"retry-after": f"{seconds:.0f}", "retry-after-ms": f"{seconds * 1000:.0f}"}
+    return {"retry-after": str(math.ceil(seconds)), "retry-after-ms": str(math.ceil(seconds * 1000))}
 
 
 async def _send(reply: Reply, status: int, body: bytes, kind: str) -> None:

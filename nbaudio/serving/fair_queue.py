@@ -1,8 +1,13 @@
 """Turns: who is worked on next, when more ask than can be worked on at once.
 
 Clients take turns, not requests: who sends twenty waits with nineteen of them while each of the others gets one. Within
-a client the first comes first. Where all places to wait are taken, the client that takes most of them gives up its
-newest for one who takes at least two fewer (the rule of longest-queue drop); else the one who came is sent away.
+a client the first comes first.
+
+Where all places to wait are taken, the client that takes most of them gives up its newest for one who takes at least
+two fewer (the rule of longest-queue drop); else the one who came is sent away, and told when to come back. That is a
+promise: whoever comes back then is let in, and until then nobody who comes later takes the place. Without it the places
+would go to those who have just been answered, for they are the first to know, and who was sent away once would be sent
+away again.
 """
 
 from __future__ import annotations
@@ -19,10 +24,13 @@ __all__ = ["Closing", "FairQueue", "Full"]
 _FIRST_GUESS_S = 1.0  # how long an answer takes, before one has been given
 _NEWEST = 0.1  # the weight of the newest answer in what an answer takes
 _LONGEST_WAIT_S = 60.0  # clients that are told more than two minutes give up (docs/protocol.md)
+_SHORTEST_WAIT_S = 0.5
+_MOST_PROMISES = 4  # to one client
+_EARLY_S, _LATE_S = 0.1, 10.0  # how far from its time a promise holds
 
 
 class Full(Exception):
-    """No place is left to wait in; `retry_after_s` is when there will be one, in seconds from now."""
+    """No place is left to wait in; `retry_after_s` is when there is one for this client, in seconds from now."""
 
     def __init__(self, retry_after_s: float) -> None:
         super().__init__(retry_after_s)
@@ -41,7 +49,7 @@ class FairQueue:
     places : int
         How many have their turn at once.
     length : int
-        How many may wait.
+        How many may wait; up to twice as many where that keeps promises.
     clock : callable
         Seconds that only grow.
     """
@@ -78,6 +86,7 @@ class FairQueue:
         if self.running >= self._places:
             await self._wait(client)
         else:
+            self._keep_promise(client)
             self._begin()
         began = self._clock()
         try:
@@ -91,7 +100,8 @@ class FairQueue:
         self._closed = True
         for turns in self._waiting.values():
             for turn in turns:
-                _fail(turn, Closing())
+                if not turn.done():
+                    turn.set_exception(Closing())
         self._waiting.clear()
 
     async def idle(self) -> None:
@@ -99,8 +109,7 @@ class FairQueue:
         await self._idle.wait()
 
     async def _wait(self, client: str) -> None:
-        if self.waiting >= self._length:
-            self._make_room(client)
+        self._admit(client)
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(client, deque()).append(turn)
         try:
@@ -111,15 +120,28 @@ class FairQueue:
                 self._end()
             raise
 
-    def _make_room(self, client: str) -> None:
-        if self._waiting:
-            greedy = max(self._waiting, key=lambda name: len(self._waiting[name]))
-            if len(self._waiting[greedy]) >= len(self._waiting.get(client, ())) + 2:
-                newest = self._waiting[greedy][-1]
-                self._leave(greedy, newest)
-                _fail(newest, Full(self._retry_after_s(greedy)))
-                return
-        raise Full(self._retry_after_s(client))
+    def _admit(self, client: str) -> None:
+        """Return if it may wait."""
+        now = self._clock()
+        self._forget_promises(now)
+        promised = self._promised.get(client, (math.inf,))[0]
+        as_told = promised <= now + _EARLY_S and self.waiting < 2 * self._length
+        if as_told or self.waiting + self._others_promised(client) < self._length:
+            self._keep_promise(client)
+        elif (greedy := self._greedy(client)) is not None:
+            newest = self._waiting[greedy][-1]
+            self._leave(greedy, newest)
+            if not newest.done():
+                newest.set_exception(Full(self._promise(greedy, now)))
+        else:
+            raise Full(self._promise(client, now))
+
+    def _greedy(self, client: str) -> str | None:
+        """Who has to give up a place for this client."""
+        if not self._waiting:
+            return None
+        most = max(self._waiting, key=lambda name: len(self._waiting[name]))
+        return most if len(self._waiting[most]) >= len(self._waiting.get(client, ())) + 2 else None
 
     def _leave(self, client: str, turn: asyncio.Future[None]) -> None:
         turns = self._waiting.get(client, deque())
@@ -145,25 +167,33 @@ class FairQueue:
         if not self.running:
             self._idle.set()
 
-    def _retry_after_s(self, client: str) -> float:
-        """When its turn would come if it were behind all who wait and all who were sent away before.
+    def _promise(self, client: str, now: float) -> float:
+        """Seconds until there is a place for who is sent away now, behind all who were promised one before.
 
-        So those who are sent away together do not come back together. Of another client one counts, however many were
-        sent away: else who keeps asking would keep everybody else out.
+        So those who are sent away together do not come back together. Of another client one promise counts, however
+        many it has: else who keeps asking would keep everybody else out.
         """
-        now = self._clock()
-        for name, times in list(self._promised.items()):
-            while times and times[0] <= now:
-                times.popleft()
-            if not times:
-                del self._promised[name]
-        promised = self._promised.setdefault(client, deque())
-        before = self.waiting + len(promised) + len(self._promised) - 1
-        wait_s = min(_LONGEST_WAIT_S, max(1.0, math.ceil(self._takes_s * (before + 1) / self._places)))
-        promised.append(now + wait_s)
+        mine = self._promised.get(client, deque())
+        before = self.waiting + self._others_promised(client) + len(mine)
+        wait_s = self._takes_s * max(1, before + 1 - self._length) / self._places
+        wait_s = min(_LONGEST_WAIT_S, max(_SHORTEST_WAIT_S, wait_s))
+        if len(mine) < _MOST_PROMISES:
+            mine.append(now + wait_s)
+            self._promised[client] = mine
         return wait_s
 
+    def _others_promised(self, client: str) -> int:
+        return len(self._promised) - (client in self._promised)
 
-def _fail(turn: asyncio.Future[None], error: Exception) -> None:
-    if not turn.done():
-        turn.set_exception(error)
+    def _keep_promise(self, client: str) -> None:
+        if mine := self._promised.get(client):
+            mine.popleft()
+            if not mine:
+                del self._promised[client]
+
+    def _forget_promises(self, now: float) -> None:
+        for client, times in list(self._promised.items()):
+            while times and times[0] + _LATE_S < now:
+                times.popleft()
+            if not times:
+                del self._promised[client]

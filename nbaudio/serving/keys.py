@@ -17,7 +17,7 @@ __all__ = ["Keys", "personal_token"]
 
 SHORTEST_TOKEN = 16
 """Characters. Who has a token of their own could find out a short one by trying."""
-_NAME = re.compile(r"[\w.@+\-]{1,64}", re.ASCII)
+_NAME = re.compile(r"[\w.@+~%\-]{1,64}", re.ASCII)  # what a hub makes of any name for an address is one
 _DIGITS = 32
 
 
@@ -29,7 +29,7 @@ def personal_token(token: str, name: str) -> str:
     token : str
         The server's.
     name : str
-        1 to 64 letters, digits and ``. @ + - _``.
+        1 to 64 letters, digits and ``. @ + ~ % - _``.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def personal_token(token: str, name: str) -> str:
     'alice.6dcfa7ce312c09299f042a181068954f'
     """
     if not _NAME.fullmatch(name):
-        raise CellError(f"{name!r} can't be a name.", "Use 1 to 64 letters, digits and . @ + - _")
+        raise CellError(f"{name!r} can't be a name.", "Use 1 to 64 letters, digits and . @ + ~ % - _")
     signature = hmac.new(token.encode(), name.encode(), hashlib.sha256).hexdigest()
     return f"{name}.{signature[:_DIGITS]}"
 

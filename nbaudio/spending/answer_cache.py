@@ -27,7 +27,7 @@ from nbaudio.exchange import Exchange
 from nbaudio.records import record_of, turn_of_record
 from nbaudio.settings import settings
 from nbaudio.sound.clip import Clip
-from nbaudio.sound.parts import Whole
+from nbaudio.sound.names import kept_name, sent_name
 from nbaudio.turns import Reply, ToolResult, Turn
 from nbaudio.wire.answers import AudioDelta, TextDelta
 from nbaudio.wire.requests import request_body
@@ -176,21 +176,12 @@ def _as_sent(turn: Turn) -> list[Any]:
         return ["tool", turn.text, turn.call_id]
     if isinstance(turn, Reply):
         calls = [call.to_wire() for call in turn.tool_calls]
-        sounds = [_name(clip.as_kept()) for clip in turn.clips]
+        sounds = [kept_name(clip) for clip in turn.clips]
         # By whom it was said decides whether its sound or its words go out.
         return ["assistant", turn.text, sounds, turn.as_words, turn.partial, turn.model, turn.backend, calls]
     if turn.as_words:
         return [turn.role, turn.words]
-    return [turn.role, turn.text, [_sent_name(clip) for clip in turn.clips]]
-
-
-def _sent_name(clip: Clip) -> list[str]:
-    # Of a recording it is known when it ends: it need not be read.
-    return [clip.recorded.name, "wav"] if clip.recorded is not None else _name(clip.for_model())
-
-
-def _name(file: tuple[bytes, str]) -> list[str]:
-    return [Whole(file[0]).name, file[1]]
+    return [turn.role, turn.text, [sent_name(clip) for clip in turn.clips]]
 
 
 def events_of(reply: Reply, *, streamed: bool) -> Iterator[TextDelta | AudioDelta]:

@@ -153,9 +153,9 @@ def _kind(
         return errors.QuotaExceeded, "Add credit to the account, or work offline: %config NbAudio.backend = 'offline'."
     if status == 429 or code == "rate_limit_exceeded":
         return errors.RateLimited, "Wait a minute and run the cell again."
-    if status == 413:  # before the next: OpenAI types this one as server_error
+    if status == 413:
         return errors.BadRequest, "Send a shorter recording, or start afresh with --new."
-    if status >= 500 or status in (408, 409) or code == "server_error":
+    if status >= 500 or status in (408, 409) or (status < 400 and code == "server_error"):
         return errors.ServerFailed, "It is the server's fault: run the cell again, later if need be."
     if param in ("audio.voice", "voice"):
         return errors.UnknownVoice, "Choose another with --voice or %config NbAudio.voice."

@@ -14,6 +14,7 @@ from signals import voice
 
 import nbaudio as nba
 from nbaudio import errors
+from nbaudio.settings import settings
 from nbaudio.sound.clip import Clip
 
 CLIP = Clip(voice(), 24_000)
@@ -49,6 +50,8 @@ class TestWhatIsSent:
         chat.instructions = "Be long."
         chat.say("Hello.")
         assert sent(server)[0] == {"role": "system", "content": "Be long."}
+        chat.instructions = None
+        assert chat.instructions == settings().instructions
         chat.instructions = ""
         chat.say("Hello.")
         assert sent(server)[0]["role"] == "user"

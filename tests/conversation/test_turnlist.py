@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from signals import voice
 
 from nbaudio import Clip, Conversation, Reply, Turn
 from nbaudio.conversation.turnlist import TurnList
 from nbaudio.errors import CellError
+from nbaudio.turns import ToolResult
+from nbaudio.wire.usage import Usage
 
 CLIP = Clip(voice(), 24_000)
 OTHER = Clip(voice()[::-1], 24_000)
@@ -80,6 +85,18 @@ class TestEditing:
         assert isinstance(new, Reply)
         assert (new.note, new.audio_id, new.clip) == ("checked", "audio_1", CLIP)
 
+    def test_an_answer_that_is_said_to_be_anothers_has_no_id(self) -> None:
+        for field in ("model", "backend"):
+            new = talk().edit(1, **{field: "another"})
+            assert (new.audio_id, new.expires_at, new.clip) == ("", 0, CLIP)
+
+    def test_nor_has_one_that_was_put_in_its_place_with_other_words(self) -> None:
+        turns = talk()
+        turns[1] = replace(turns[1], text="Uno.")
+        turns[3] = replace(turns[3], time=5.0)
+        assert [(turns[at].audio_id, turns[at].clip) for at in (1, 3)] == [("", CLIP), ("audio_1", CLIP)]
+        assert turns[1].marks == ()  # type: ignore[attr-defined]
+
     def test_a_question_with_another_sound_has_no_transcript(self) -> None:
         turns = talk()
         assert turns.edit(2, transcript="Two?").words == "Two?"
@@ -91,7 +108,16 @@ class TestEditing:
         before = turns[0].id
         assert turns.edit(0, "Uno?").id == before
 
-    @pytest.mark.parametrize("field", ["id", "txt"])
+    @pytest.mark.parametrize(
+        ("field", "value"), [("text", 5), ("clips", "a.wav"), ("clips", ("a.wav",)), ("time", "now"), ("as_words", 1)]
+    )
+    def test_what_can_not_be(self, field: str, value: object) -> None:
+        turns = talk()
+        with pytest.raises(CellError, match=f"can't be the '{field}'"):
+            turns.edit(0, **{field: value})
+        assert turns[0] == Turn("user", "One?")
+
+    @pytest.mark.parametrize("field", ["id", "role", "txt"])
     def test_what_no_turn_has(self, field: str) -> None:
         turns = talk()
         with pytest.raises(CellError, match=f"no '{field}'"):
@@ -132,6 +158,43 @@ class TestCompacting:
     def test_less_than_none(self) -> None:
         with pytest.raises(CellError, match="Give 0 or more"):
             talk().compact(-1)
+
+
+class TestWhatStandsInIt:
+    def test_every_turn_has_what_answers_have(self) -> None:
+        turns = [
+            Turn("user", "One?"),
+            ToolResult(text="3", name="add"),
+            Reply(text="One.", usage=Usage(input_tokens=7)),
+        ]
+        for turn in TurnList(turns):
+            assert (turn.model, turn.voice, turn.backend, turn.audio_id, turn.expires_at) == ("", "", "", "", 0)
+            assert (turn.tool_calls, turn.partial, turn.transcript, list(turn.captions)) == ((), False, "", [])
+        assert [turn.usage.input_tokens for turn in turns] == [0, 0, 7]
+        assert repr(turns[0]) == "Turn(role='user', text='One?', clips=(), time=0.0, transcript='', as_words=False)"
+
+    def test_an_answer_that_was_made_as_a_turn_is_one(self, tmp_path: Path) -> None:
+        chat = Conversation([Turn("user", "Hello."), Turn("assistant", "Welcome.", (CLIP,), time=5.0, id="a")])
+        assert isinstance(chat[1], Reply)
+        assert (chat[1].text, chat[1].clip, chat[1].time, chat[1].id) == ("Welcome.", CLIP, 5.0, "a")
+        assert [message["role"] for message in chat.to_messages()] == ["user", "assistant"]
+        assert list(Conversation.load(chat.save(tmp_path / "a.nbaudio"))) == list(chat)
+
+    @pytest.mark.parametrize("value", [5, None, {"role": "user", "content": "One?"}, [Turn("user", "One?")]])
+    def test_what_is_no_turn(self, value: object) -> None:
+        turns = talk()
+        with pytest.raises(CellError, match="is no turn"):
+            turns[0] = value  # type: ignore[assignment]
+        assert turns[0].text == "One?"
+
+    @pytest.mark.parametrize(
+        "turn",
+        [Turn("system", "Be brief."), Turn("tool", "3"), Reply("user", "One?")],  # type: ignore[arg-type]
+        ids=["system", "tool", "reply"],
+    )
+    def test_a_turn_of_no_kind(self, turn: Turn) -> None:
+        with pytest.raises(CellError, match="can't stand in a conversation"):
+            talk().append(turn)
 
 
 def test_everybody_who_listens_hears_of_every_change() -> None:

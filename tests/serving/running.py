@@ -27,7 +27,8 @@ from nbaudio.serving.limits import Limits
 
 from .stand_ins import WAIT_S
 
-TOKEN = "the-token-of-the-class-0123456789"
+# No words: pieces of a secret are hidden in every text of this process, and so of other tests.
+TOKEN = "kQ7vX2mZ9pL4wR8tB3nY"
 
 
 _LOGGER = logging.getLogger("nbaudio.serving")
@@ -139,8 +140,8 @@ class Command:
         )
         self.said: list[str] = []
         self._errors: list[str] = []
-        assert self.process.stderr is not None
-        self._reading = threading.Thread(target=self._errors.extend, args=(self.process.stderr,), daemon=True)
+        self._log: queue.Queue[str] = queue.Queue()
+        self._reading = threading.Thread(target=self._read_log, daemon=True)
         self._reading.start()
         assert self.process.stdout is not None
         for line in self.process.stdout:
@@ -152,6 +153,18 @@ class Command:
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
+
+    def _read_log(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._errors.append(line)
+            self._log.put(line)
+
+    def wait_for_log(self, words: str) -> str:
+        """The next line of its log with these words in it, as soon as there is one."""
+        while words not in (line := self._log.get(timeout=WAIT_S)):
+            pass
+        return line
 
     def wait(self) -> int:
         """Its exit status, when it has ended."""

@@ -80,6 +80,19 @@ class Brooding(GatedBrain):
             self.events.put("closed")
 
 
+class Broken(GatedBrain):
+    """Fails after so many sentences."""
+
+    def __init__(self, sentences: int) -> None:
+        super().__init__()
+        self._sentences = sentences
+
+    def stream(self, messages: Sequence[dict[str, str]], **_: Any) -> Generator[str, None, None]:
+        for number in range(self._sentences):
+            yield f"This is sentence {number}. And "
+        raise RuntimeError("the brain is broken")
+
+
 class ToneSpeaker:
     """Says everything as a tenth of a second of tone."""
 

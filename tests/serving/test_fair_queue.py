@@ -120,61 +120,97 @@ def test_the_greedy_give_up_their_newest_for_who_has_none() -> None:
     in_a_loop(1, 3, play)
 
 
+class Clock:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+async def sent_away(queue: FairQueue, client: str) -> float:
+    """Seconds until it may come back."""
+    with pytest.raises(Full) as full:
+        async with queue.turn(client):
+            pass
+    return full.value.retry_after_s
+
+
 def test_who_is_sent_away_is_told_when_to_come_back_and_not_all_at_once() -> None:
-    now = 0.0
+    clock = Clock()
 
     async def play(clients: Clients) -> None:
-        nonlocal now
         for request in ("a1", "b1"):
             await clients.ask(request)
-        waits = []
-        for client in "cdef":
-            with pytest.raises(Full) as full:
-                async with clients.queue.turn(client):
-                    pass
-            waits.append(full.value.retry_after_s)
-        assert waits == [2, 3, 4, 5]  # of an answer that takes 1 s, behind those that wait and those sent away before
-        now = 10.0  # all of them should have been back
-        with pytest.raises(Full) as full:
-            async with clients.queue.turn("g"):
-                pass
-        assert full.value.retry_after_s == 2
+        # One answer takes 1 s, and one place to wait is taken by b.
+        assert [await sent_away(clients.queue, client) for client in "cdef"] == [1, 2, 3, 4]
+        clock.now_s = 20.0  # all of them should have been back long ago
+        assert await sent_away(clients.queue, "g") == 1
 
-    in_a_loop(1, 1, play, clock=lambda: now)
+    in_a_loop(1, 1, play, clock)
+
+
+def test_who_comes_back_when_told_is_let_in_and_nobody_is_before() -> None:
+    clock = Clock()
+
+    async def play(clients: Clients) -> None:
+        for request in ("a1", "b1"):
+            await clients.ask(request)
+        assert await sent_away(clients.queue, "c") == 1
+        await clients.end("a1")  # b has its turn, and the place to wait is free; but it is promised
+        assert await sent_away(clients.queue, "a") == pytest.approx(1, abs=0.2)
+        clock.now_s = 1.0
+        await clients.ask("c1")
+        await clients.ask("a2")  # told the same, and let in as well, although there is one place
+        assert (clients.refused, clients.queue.waiting) == ([], 2)
+        await clients.end("b1")
+        await clients.end("c1")
+        assert clients.began == ["a1", "b1", "c1", "a2"]
+
+    in_a_loop(1, 1, play, clock)
+
+
+def test_a_promise_does_not_hold_for_ever() -> None:
+    clock = Clock()
+
+    async def play(clients: Clients) -> None:
+        for request in ("a1", "b1"):
+            await clients.ask(request)
+        assert await sent_away(clients.queue, "c") == 1
+        await clients.end("a1")
+        clock.now_s = 12.0
+        await clients.ask("d1")
+        assert clients.queue.waiting == 1
+
+    in_a_loop(1, 1, play, clock)
 
 
 def test_how_long_to_wait_follows_how_long_answers_take() -> None:
-    now = 0.0
+    clock = Clock()
 
     async def play(clients: Clients) -> None:
-        nonlocal now
         for number in range(60):
             await clients.ask(f"a{number}")
-            now += 8.0
+            clock.now_s += 8.0
             await clients.end(f"a{number}")
         await clients.ask("b1")
-        with pytest.raises(Full) as full:
-            async with clients.queue.turn("c"):
-                pass
-        assert full.value.retry_after_s == 8
+        assert await sent_away(clients.queue, "c") == pytest.approx(8, abs=0.1)
 
-    in_a_loop(1, 0, play, clock=lambda: now)
+    in_a_loop(1, 0, play, clock)
 
 
 def test_who_keeps_asking_does_not_keep_others_away() -> None:
     async def play(clients: Clients) -> None:
         await clients.ask("a1")
-        for _ in range(500):
-            with pytest.raises(Full) as full:
-                async with clients.queue.turn("b"):
-                    pass
-        assert full.value.retry_after_s == 60
-        with pytest.raises(Full) as full:
-            async with clients.queue.turn("c"):
-                pass
-        assert full.value.retry_after_s == 2
+        await clients.ask("a2")
+        waits = [await sent_away(clients.queue, "b") for _ in range(500)]
+        assert waits[:4] == [1, 2, 3, 4]
+        assert max(waits) == 5
+        assert await sent_away(clients.queue, "c") == 2
 
-    in_a_loop(1, 0, play)
+    in_a_loop(1, 1, play)
 
 
 def test_a_closed_queue_sends_away_who_waits_and_lets_end_who_runs() -> None:
@@ -198,8 +234,11 @@ STEPS = st.lists(st.tuples(st.sampled_from(["ask", "end", "give up", "both"]), s
 
 @given(steps=STEPS, places=st.integers(1, 3), length=st.integers(0, 5))
 def test_no_turn_is_lost_whoever_gives_up_when(steps: list[tuple[str, str]], places: int, length: int) -> None:
+    clock = Clock()
+
     async def play(clients: Clients) -> None:
         for what, request in steps:
+            clock.now_s += 0.5
             task = clients.tasks.get(request)
             if what == "ask" and task is None:
                 await clients.ask(request)
@@ -212,9 +251,9 @@ def test_no_turn_is_lost_whoever_gives_up_when(steps: list[tuple[str, str]], pla
                 await asyncio.sleep(0)
                 await clients.give_up(request)
             assert 0 <= clients.queue.running <= places
-            assert clients.queue.waiting <= length
+            assert clients.queue.waiting <= 2 * length
             assert clients.queue.waiting == 0 or clients.queue.running == places
 
-    clients = in_a_loop(places, length, play)
+    clients = in_a_loop(places, length, play, clock)
 
     assert clients.queue.running == clients.queue.waiting == 0

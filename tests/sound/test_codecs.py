@@ -344,3 +344,26 @@ def test_damaged_files_raise_clip_errors_or_play(format: str, at: int, damage: b
     for read in (codecs.read_header, codecs.decode):
         with contextlib.suppress(ClipError):  # any other error fails the test
             read(bytes(data))
+
+
+@pytest.mark.parametrize("format", sorted(codecs.FORMATS))
+def test_a_sound_that_is_too_long_is_not_read(format: str) -> None:
+    data = codecs.encode(voice(duration_s=3), 24_000, format)
+
+    assert len(codecs.decode(data, most_s=3.1)[0]) == pytest.approx(72_000, abs=3_000)
+    with pytest.raises(codecs.SoundTooLong, match=r"longer than 2\.5 s\. Send a shorter one"):
+        codecs.decode(data, most_s=2.5)
+
+
+def test_a_sound_of_unknown_length_is_read_to_the_limit_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = bytearray(codecs.encode(voice(duration_s=20), 24_000, "flac"))
+    data[21] &= 0xF0  # the 36 bits in STREAMINFO that say how many samples there are, of which 0 stands for unknown
+    data[22:26] = bytes(4)
+    blocks = []
+    concatenate = np.concatenate
+    monkeypatch.setattr(codecs.np, "concatenate", lambda parts: blocks.append(len(parts)) or concatenate(parts))
+
+    with pytest.raises(codecs.SoundTooLong):
+        codecs.decode(bytes(data), most_s=1)
+
+    assert blocks == [2]  # an empty one to begin with, and one of 2.7 s

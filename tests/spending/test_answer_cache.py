@@ -87,6 +87,27 @@ class TestRunAll:
         assert nba.Conversation(watchers=()).say(take.clip, cache=True).cached
         assert len(server.requests) == 1
 
+    def test_earlier_sounds_are_read_once_however_many_questions_follow(
+        self, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("NBAUDIO_JOURNAL", "off")  # which would read them to write them down
+        read: list[str] = []
+
+        def parked(which: str) -> nba.Clip:
+            data = question().encode("wav")
+            clip = nba.Clip(data)
+            clip.park(lambda: read.append(which) or data)  # type: ignore[func-returns-value]
+            return clip
+
+        turns = [Turn("user", "", (parked("asked"),)), Reply(text="Yes.", clips=(parked("answered"),))]
+        chat = nba.Conversation(turns, cache=True)
+        chat.say("Why?")
+        assert read.count("answered") == 1
+        read.clear()
+        chat.say("And then?")
+        assert read == ["asked"]  # to be sent
+        assert len(server.requests) == 2
+
     def test_the_setting_does_it_for_every_cell(self, server: OpenAIServer) -> None:
         settings().cache = True
         for _ in range(2):
