@@ -39,6 +39,7 @@ class RealtimeServer:
         self.heard = "Is a golden retriever a good family dog?"
         self.tool_calls: list[tuple[str, str]] = []
         """Of the next response: names and arguments."""
+        self.calls_again = False
         self.events: list[dict[str, Any]] = []
         self.connections: list[_Connection] = []
         self.paths: list[str] = []
@@ -226,7 +227,9 @@ class _Connection:
                 return
             self._answering.join(WAIT_S)
         self._cancelled.clear()
-        calls, self._server.tool_calls = self._server.tool_calls, []
+        calls = self._server.tool_calls
+        if not self._server.calls_again:
+            self._server.tool_calls = []
         self._answering = threading.Thread(target=self._call if calls else self._speak, args=(calls,), daemon=True)
         self._answering.start()
 

@@ -70,10 +70,16 @@ class Connected:
             "offline": setup.backend.offline,
             "aloud": setup.options.aloud,
         }
-        self._dialogue = Dialogue(setup.talk, setup.playback, self._sent, known, setup.books.enter)
+        self._dialogue = Dialogue(
+            setup.talk,
+            setup.playback,
+            self._sent,
+            known,
+            setup.books.enter,
+            max_tool_rounds=setup.max_tool_rounds,
+        )
         self._channel: Channel | None = None
         self._turn = asyncio.Lock()  # one after the other: who sends, and who takes
-        self._rounds = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: list[asyncio.Future[Reply]] = []
         self._closing = False
@@ -111,6 +117,9 @@ class Connected:
             self._tell()
             for waiting in self._waiting:
                 waiting.cancel()
+            self._setup.playback.stop()
+            if self._channel is not None:
+                await self._channel.aclose()
 
     async def close(self) -> None:
         """End the session; what came is in the conversation."""
@@ -146,6 +155,8 @@ class Connected:
                 else:
                     self._dialogue.take(event)
                 await self._pass_on()
+                if isinstance(event, server.SpeechStopped):
+                    self._setup.books.check()  # the server answers by itself: beyond a budget the session is over
 
     async def _connect(self) -> None:
         setup = self._setup
@@ -220,7 +231,6 @@ class Connected:
         """
         async with self._turn:
             self._setup.books.check()
-            self._rounds = 0
             if turn.clips and not self._options.push_to_talk:
                 # Who listens for the end of speech would answer a recording by itself: the turn is told as an item.
                 self._dialogue.asked(turn)
@@ -246,7 +256,6 @@ class Connected:
         """What was appended is a turn, and is to be answered: push to talk."""
         async with self._turn:
             self._setup.books.check()
-            self._rounds = 0
             if pcm16 := self._sent.commit():
                 self._dialogue.asked(Turn("user", clips=(Clip.from_pcm16(pcm16),), time=time.time()), named_later=True)
                 await self._send(sending.commit())
@@ -274,6 +283,9 @@ class Connected:
 
     async def _pass_on(self) -> None:
         self._tell()
+        failures, self._dialogue.failures = self._dialogue.failures, []
+        for wrong in failures:
+            self._take_trouble(wrong)
         outbox, self._dialogue.outbox = self._dialogue.outbox, []
         for event in outbox:
             await self._send(event)
@@ -284,16 +296,26 @@ class Connected:
     def _begin(self, going: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(going)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """Whoever waits for an answer gets an error."""
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_exception(error)
 
     async def _call(self, calling: Reply) -> None:
         """Run tools in a thread, so that the person is heard meanwhile."""
-        self._rounds += 1
         results = await anyio.to_thread.run_sync(self._run, calling)
         async with self._turn:
             for result in results:
                 self._setup.tell(ToolReturned(result))
-            self._dialogue.results(results, may_call=self._rounds < self._setup.max_tool_rounds)
+            self._dialogue.results(results)
             await self._pass_on()
 
     def _run(self, calling: Reply) -> list[ToolResult]:
@@ -317,9 +339,7 @@ class Connected:
         if kind == "fatal":
             raise error
         self._tell_notice(str(error))
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_exception(error)
+        self._fail(error)
 
     def _error(self, wrong: server.Wrong) -> errors.ServerRefused:
         backend = self._setup.backend

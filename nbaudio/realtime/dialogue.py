@@ -14,7 +14,7 @@ from nbaudio.conversation.entering import Entering
 from nbaudio.conversation.talk import Conversation
 from nbaudio.conversation.transcribing import put_words
 from nbaudio.events import CutShort, Finished, RealtimeEvent, SpeechBegan, SpeechEnded, ToolCalled, WrittenDown
-from nbaudio.realtime.answering import ComingAnswer
+from nbaudio.realtime.answering import ComingAnswer, failure_of
 from nbaudio.realtime.heard import INTERRUPTED, heard_part
 from nbaudio.realtime.playback import Playback
 from nbaudio.realtime.sent_sound import SentSound
@@ -42,6 +42,9 @@ class Dialogue:
         What replies say of themselves: `model`, `voice`, `backend`, `offline`, `aloud`.
     answered : callable
         Gets each reply when it is over, for the books.
+    max_tool_rounds : int
+        How often results of tools go back for one question; calls beyond it are not run, also where the server makes
+        them although it was told not to.
     """
 
     def __init__(
@@ -51,15 +54,20 @@ class Dialogue:
         sent: SentSound,
         known: Mapping[str, Any],
         answered: Callable[[Reply], object] = lambda reply: None,
+        *,
+        max_tool_rounds: int = 8,
     ) -> None:
         self._talk, self._playback, self._sent, self._known = talk, playback, sent, known
-        self._answered = answered
+        self._answered, self._max_tool_rounds = answered, max_tool_rounds
         self.outbox: list[dict[str, Any]] = []
         """Events to send to the server, in order."""
         self.happened: list[RealtimeEvent] = []
         """What is to be told, in order."""
+        self.failures: list[server.Wrong] = []
+        """Why the server could not answer, where nothing came of an answer."""
         self.calling: Reply | None = None
         """An answer whose tools are to be run now."""
+        self._rounds = 0
         self._entering: Entering | None = None  # the question that is not over
         self._question_of: dict[str, str] = {}  # by items of the person: ids of their turns
         self._pushed: list[str] = []  # ids of turns whose items the server has not named yet
@@ -79,6 +87,7 @@ class Dialogue:
             Whether the server will give it an item of sound.
         """
         self._close_question()
+        self._rounds = 0
         self._entering = self._talk.enter(turn)
         if named_later:
             self._pushed.append(turn.id)
@@ -90,13 +99,18 @@ class Dialogue:
             self.outbox.append(sending.cancel())
         self._silence(going)
 
-    def results(self, outcomes: Sequence[ToolResult], *, may_call: bool = True) -> None:
-        """What tools gave goes to the server, which then goes on; unless it `may_call`, without more of them."""
+    def results(self, outcomes: Sequence[ToolResult]) -> None:
+        """What tools gave goes to the server, which then goes on; after the last round without more of them."""
+        self._rounds += 1
         for result in outcomes:
             if self._entering is not None:
                 self._entering.went_on(result)
             self.outbox.append(sending.tool_output(result.call_id, result.text))
-        self.outbox.append(sending.create_response(may_call=may_call))
+        self.outbox.append(sending.create_response(may_call=self._may_call))
+
+    @property
+    def _may_call(self) -> bool:
+        return self._rounds < self._max_tool_rounds
 
     def broke_off(self) -> None:
         """The connection is gone: what came is kept, as far as it goes."""
@@ -132,7 +146,7 @@ class Dialogue:
                 self._answer(event.response_id).call(event)
             case server.ResponseDone():
                 answer = self._answer(event.response.id)
-                self._end(answer, answer.reply(event.response))
+                self._end(answer, answer.reply(event.response), failure=failure_of(event.response))
             case server.Unknown():
                 self.happened.append(event)
             case _:
@@ -181,16 +195,19 @@ class Dialogue:
 
     # -- the end of an answer -----------------------------------------------------------------------------
 
-    def _end(self, answer: ComingAnswer, reply: Reply) -> None:
+    def _end(self, answer: ComingAnswer, reply: Reply, failure: server.Wrong | None = None) -> None:
         self._answers.pop(answer.id, None)
         self._answered(reply)
         if answer.heard_ms is not None:
             reply = heard_part(reply, answer.heard_ms)
         if not (reply.text or reply.clips or reply.tool_calls or reply.refusal):
             # Nothing came of it, or nothing was heard: the question stays without an answer.
-            self.happened.append(CutShort(reply))
+            if failure is not None:
+                self.failures.append(failure)
+            else:
+                self.happened.append(CutShort(reply))
             return
-        if reply.tool_calls and not reply.partial and self._entering is not None:
+        if reply.tool_calls and not reply.partial and self._may_call and self._entering is not None:
             self.calling = replace(reply, note="") if not reply.text else reply
             self._entering.went_on(self.calling)
             self.happened += [ToolCalled(call) for call in reply.tool_calls]

@@ -256,8 +256,10 @@ class TestTools:
             return "nothing"
 
         server.tool_calls = [("look", "{}")]
+        server.calls_again = True  # although it is told not to
         with Realtime(backend=backend, tools=[look], max_tool_rounds=1) as session:
-            session.say("Look!")
+            reply = session.say("Look!")
+        assert [call.name for call in reply.tool_calls] == ["look"]
         assert server.wait_for("response.create", 2)[1]["response"] == {"tool_choice": "none"}
 
 
@@ -381,6 +383,14 @@ class TestTrouble:
             with pytest.raises(errors.BudgetExceeded):
                 session.say("Hello.")
         assert len(session.conversation) == 2
+
+    def test_beyond_a_budget_an_open_microphone_is_not_answered(self, server: RealtimeServer, backend: Backend) -> None:
+        with Realtime(backend=backend, budget=nba.Budget(tokens=320)) as session:
+            session.say("Hello.")
+            session.send(pieces(tone(0.5) + QUIET))
+            with pytest.raises(errors.BudgetExceeded):
+                list(session)
+        assert session.conversation[2].clip is not None  # what was said is kept
 
     def test_not_open(self, backend: Backend) -> None:
         with pytest.raises(errors.CellError, match="not open"):
