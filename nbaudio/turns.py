@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from nbaudio.captions.phrases import Captions, PhraseTimer
 from nbaudio.display.once import ShownOnce
+from nbaudio.display.player import Embedded
 from nbaudio.display.reply import ReplyView, reply_html, reply_markdown, reply_plain
 from nbaudio.errors import ClipError, NbaudioError
 from nbaudio.prices import Cost
@@ -98,6 +99,16 @@ class Turn:
         if len(self.clips) < 2:
             return self.clips[0] if self.clips else None
         return Clip.join(self.clips)
+
+    def embedded(self, budget_bytes: int) -> Embedded | None:
+        """Its sound as a page can hold it, see `Clip.embed`; None where it has none.
+
+        One that is gone, such as from a journal that was cleared, is a note on that: its words are shown all the same.
+        """
+        try:
+            return self.clip.embed(budget_bytes) if self.clip is not None else None
+        except ClipError as error:
+            return Embedded(None, "", sum(clip.duration_s for clip in self.clips), note=error.cause)
 
     # What an answer alone has, so that a loop over a conversation need not tell turns apart. `Reply` has it as fields.
 
@@ -319,11 +330,10 @@ class Reply(ShownOnce, Turn):
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         from nbaudio.settings import settings
 
-        clip = self.clip
         instead, live = self._taken_once()
         view = ReplyView(
             words=self.text,
-            sound=clip.embed(settings().embed_budget_kb * 1000) if clip else None,
+            sound=self.embedded(settings().embed_budget_kb * 1000),
             note=self.note,
             by=self.by,
             offline=self.offline,

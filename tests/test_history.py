@@ -388,6 +388,24 @@ def test_a_sound_that_was_cleared_meanwhile_is_told(server: OpenAIServer, journa
         _ = found.turn
 
 
+def test_what_a_restored_conversation_has_lost_by_clearing_hides_nothing_else(
+    server: OpenAIServer, journal_file: Path, tmp_path: Path
+) -> None:
+    nba.chat().say("One.", CLIP, CLIP)
+    crash()
+    chat = nba.history.restore()
+    nba.history.clear()
+    shown = [chat._repr_mimebundle_()["text/html"], chat[1]._repr_mimebundle_()["text/html"]]
+    shown.append(chat.export(tmp_path / "talk.html").read_text("utf-8"))
+    for page in shown:
+        assert server.words in page
+        assert "is no longer in the journal" in page
+        assert "<audio" not in page
+    assert "One." in shown[0]
+    with pytest.raises(ClipError, match="is no longer in the journal"):  # what can't be whole is not written
+        chat.save(tmp_path / "talk.nbaudio")
+
+
 def test_a_sound_plays_also_when_the_journal_is_off_or_another(
     server: OpenAIServer, journal_file: Path, tmp_path: Path
 ) -> None:

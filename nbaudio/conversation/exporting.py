@@ -70,8 +70,7 @@ def _markdown(file: IO[bytes], turns: Sequence[Turn], title: str) -> None:
 def _html(file: IO[bytes], turns: Sequence[Turn], title: str) -> None:
     file.write(page_begin(title).encode())
     for turn in turns:
-        clip = turn.clip
-        file.write(f"{turn_html(turn_view(turn, clip.embed(_ANY_SIZE) if clip else None))}\n".encode())
+        file.write(f"{turn_html(turn_view(turn, turn.embedded(_ANY_SIZE)))}\n".encode())
     file.write(page_end().encode())
 
 

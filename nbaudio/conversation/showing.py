@@ -64,13 +64,13 @@ def talk_view(turns: Sequence[Turn], title: str, budget_bytes: int, shown: int =
     views: list[TurnView] = []
     left = budget_bytes
     for index in range(len(turns) - 1, before - 1, -1):
-        clip, sound, note = turns[index].clip, None, ""
-        if clip is not None and clip.duration_s * _BYTES_A_SECOND <= left:
-            sound = clip.embed(left)
-            left -= len(sound.data or b"")
-        elif clip is not None:
+        turn, sound, note = turns[index], None, ""
+        if sum(clip.duration_s for clip in turn.clips) * _BYTES_A_SECOND <= left:
+            sound = turn.embedded(left)
+            left -= len(sound.data or b"") if sound is not None else 0
+        else:
             note = f"Its sound is left out here, for size: chat[{index}].clip plays it."
-        views.append(turn_view(turns[index], sound, note))
+        views.append(turn_view(turn, sound, note))
     return ConversationView(title, tuple(reversed(views)), before)
 
 

@@ -209,8 +209,8 @@ class TestAsking:
         server.wait_for_request(2)
         server.gate.open()
         page.until_idle()
-        roles = [(turn.role, getattr(turn, "partial", None)) for turn in page.widget.chat]
-        assert roles == [("user", None), ("assistant", True), ("user", None), ("assistant", False)]
+        roles = [(turn.role, turn.partial) for turn in page.widget.chat]
+        assert roles == [("user", False), ("assistant", True), ("user", False), ("assistant", False)]
         assert page.widget.trouble == {}
 
 
