@@ -21,8 +21,19 @@ if TYPE_CHECKING:
     from nbaudio.conversation.chats import chat, chats
     from nbaudio.conversation.talk import Conversation
     from nbaudio.errors import NbaudioError
-    from nbaudio.events import Finished, ToolCalled, ToolReturned
+    from nbaudio.events import (
+        CutShort,
+        Finished,
+        Noticed,
+        SpeechBegan,
+        SpeechEnded,
+        ToolCalled,
+        ToolReturned,
+        WrittenDown,
+    )
     from nbaudio.prices import Cost
+    from nbaudio.realtime.secret import realtime_secret
+    from nbaudio.realtime.session import Realtime
     from nbaudio.settings import NbAudio
     from nbaudio.sound.clip import Clip
     from nbaudio.speaking.saying import aspeak, speak
@@ -50,15 +61,20 @@ __all__ = [
     "Clip",
     "Conversation",
     "Cost",
+    "CutShort",
     "Finished",
     "NbAudio",
     "NbaudioError",
+    "Noticed",
     "Player",
+    "Realtime",
     "Recorder",
     "Reply",
     "RequestSize",
     "Segment",
     "Speech",
+    "SpeechBegan",
+    "SpeechEnded",
     "TextDelta",
     "ToolCall",
     "ToolCalled",
@@ -70,6 +86,7 @@ __all__ = [
     "Usage",
     "VoiceChat",
     "Word",
+    "WrittenDown",
     "aspeak",
     "assert_said",
     "atranscribe",
@@ -78,6 +95,7 @@ __all__ = [
     "connect",
     "errors",
     "history",
+    "realtime_secret",
     "speak",
     "transcribe",
     "usage",
@@ -91,15 +109,20 @@ _HOMES = {
     "Clip": "nbaudio.sound.clip",
     "Conversation": "nbaudio.conversation.talk",
     "Cost": "nbaudio.prices",
+    "CutShort": "nbaudio.events",
     "Finished": "nbaudio.events",
     "NbAudio": "nbaudio.settings",
     "NbaudioError": "nbaudio.errors",
+    "Noticed": "nbaudio.events",
     "Player": "nbaudio.widgets.player",
+    "Realtime": "nbaudio.realtime.session",
     "Recorder": "nbaudio.widgets.recorder",
     "Reply": "nbaudio.turns",
     "RequestSize": "nbaudio.spending.estimate",
     "Segment": "nbaudio.wire.transcripts",
     "Speech": "nbaudio.speaking.speech",
+    "SpeechBegan": "nbaudio.events",
+    "SpeechEnded": "nbaudio.events",
     "TextDelta": "nbaudio.wire.answers",
     "ToolCall": "nbaudio.wire.tool_calls",
     "ToolCalled": "nbaudio.events",
@@ -111,12 +134,14 @@ _HOMES = {
     "Usage": "nbaudio.wire.usage",
     "VoiceChat": "nbaudio.widgets.voice_chat",
     "Word": "nbaudio.wire.transcripts",
+    "WrittenDown": "nbaudio.events",
     "aspeak": "nbaudio.speaking.saying",
     "assert_said": "nbaudio.transcribing.checking",
     "atranscribe": "nbaudio.transcribing.calls",
     "chat": "nbaudio.conversation.chats",
     "chats": "nbaudio.conversation.chats",
     "connect": "nbaudio.connecting",
+    "realtime_secret": "nbaudio.realtime.secret",
     "speak": "nbaudio.speaking.saying",
     "transcribe": "nbaudio.transcribing.calls",
     "usage": "nbaudio.spending.accounts",

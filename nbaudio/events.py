@@ -5,11 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from nbaudio.turns import Reply, ToolResult
+from nbaudio.turns import Reply, ToolResult, Turn
 from nbaudio.wire.answers import AudioDelta, TextDelta
+from nbaudio.wire.realtime.events import Unknown
 from nbaudio.wire.tool_calls import ToolCall
 
-__all__ = ["Event", "Finished", "ToolCalled", "ToolReturned"]
+__all__ = [
+    "CutShort",
+    "Event",
+    "Finished",
+    "Noticed",
+    "RealtimeEvent",
+    "SpeechBegan",
+    "SpeechEnded",
+    "ToolCalled",
+    "ToolReturned",
+    "WrittenDown",
+]
 
 
 @dataclass(frozen=True)
@@ -34,3 +46,40 @@ class Finished:
 
 
 Event: TypeAlias = TextDelta | AudioDelta | ToolCalled | ToolReturned | Finished
+
+
+@dataclass(frozen=True)
+class SpeechBegan:
+    """The person begins to speak; what was sounding is silent now."""
+
+
+@dataclass(frozen=True)
+class SpeechEnded:
+    """The person has spoken: `turn` holds the sound, and is in the journal."""
+
+    turn: Turn
+
+
+@dataclass(frozen=True)
+class WrittenDown:
+    """The words of what the person said are known: `turn` is theirs with its `transcript`."""
+
+    turn: Turn
+
+
+@dataclass(frozen=True)
+class CutShort:
+    """An answer was interrupted; `reply` is what was heard of it, and so it stands in the conversation."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """Something that the person should know; the session goes on."""
+
+    text: str
+
+
+RealtimeEvent: TypeAlias = Event | SpeechBegan | SpeechEnded | WrittenDown | CutShort | Noticed | Unknown
+"""What a Realtime session tells: what a conversation's `stream` does, and what only an open connection has."""

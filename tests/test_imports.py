@@ -27,7 +27,7 @@ LEVELS = (
     ("backends", "serving"),
     (
         *("turns", "records", "events", "outgoing", "exchange", "journal", "spending"),
-        *("transcribing", "speaking", "completing", "conversation", "history", "doctor", "demo"),
+        *("transcribing", "speaking", "completing", "conversation", "realtime", "history", "doctor", "demo"),
     ),
     ("widgets",),
     ("magics", "__init__", "__main__"),
@@ -36,6 +36,7 @@ OUTSIDE = {
     "captions": {"numpy"},
     "sound": {"numpy", "soundfile", "soxr"},
     "tools": {"docstring_parser", "msgspec"},
+    "wire": {"msgspec"},
     "records": {"msgspec"},
     "spending": {"platformdirs"},
     "speaking": {"anyio", "numpy", "tqdm"},
@@ -50,7 +51,8 @@ OUTSIDE = {
         "numpy", "soxr", "onnxruntime", "faster_whisper", "hibari", "xllamacpp", "starlette", "anyio", "tqdm",
         "py3langid", "platformdirs", "filelock",
     },
-    "backends": {"httpx", "anyio"},
+    "backends": {"httpx", "anyio", "websockets"},
+    "realtime": {"anyio"},
     "serving": {"uvicorn", "prometheus_client", "starlette", "anyio", "ray"},
     "demo": {"nbclient", "nbconvert", "nbformat", "tqdm"},
     "widgets": {"anywidget", "traitlets", "numpy", "sounddevice", "IPython", "platformdirs"},
@@ -62,6 +64,7 @@ HEAVY = {
     "keyring",
     "faster_whisper", "ctranslate2", "onnxruntime", "hibari", "xllamacpp", "starlette", "py3langid", "platformdirs",
     "jiwer", "nbclient", "nbconvert", "nbformat", "openai", "pandas", "uvicorn", "prometheus_client", "ray",
+    "websockets",
 }  # fmt: skip
 
 

@@ -15,6 +15,8 @@ from nbaudio.completing.exchange import exchange_for
 from nbaudio.conversation.again import Again
 from nbaudio.conversation.answering import Answering
 from nbaudio.conversation.counted import Counted
+from nbaudio.conversation.crossing import next_of, putting_here
+from nbaudio.conversation.entering import Entering
 from nbaudio.conversation.keeping import Keeping, Piece
 from nbaudio.conversation.messages import from_messages
 from nbaudio.conversation.options import Given
@@ -31,6 +33,7 @@ from nbaudio.settings import Backend, settings
 from nbaudio.sound.spool import park
 from nbaudio.spending.accounts import Account, Spent
 from nbaudio.spending.estimate import RequestSize, request_size
+from nbaudio.spending.ledger import Ledger
 from nbaudio.turns import Reply, Turn
 
 __all__ = ["Conversation"]
@@ -242,7 +245,7 @@ class Conversation(Counted, WaysOut):
                 arrived: queue.SimpleQueue[Piece | None] = queue.SimpleQueue()
                 future = keeping.start(arrived.put)
                 future.add_done_callback(lambda _, put=arrived.put: put(None))  # type: ignore[misc]
-                while (event := _next(arrived)) is not None:
+                while (event := next_of(arrived)) is not None:
                     yield event
                 reply = future.result()
                 if (calling := keeping.calling(reply)) is None:
@@ -261,7 +264,7 @@ class Conversation(Counted, WaysOut):
         with keeping:
             while True:
                 arrived: asyncio.Queue[Piece | None] = asyncio.Queue()
-                put = _put_here(arrived)
+                put = putting_here(arrived)
                 future = keeping.start(put)
                 future.add_done_callback(lambda _, put=put: put(None))  # type: ignore[misc]
                 while (event := await arrived.get()) is not None:
@@ -339,14 +342,17 @@ class Conversation(Counted, WaysOut):
         again = Again.of(self._turns)
         return self._ask(again.question, again.aloud if aloud is None else aloud, options, again)
 
-    def _keep(self, turns: Sequence[Turn], answering: Answering, again: Again | None) -> Sequence[Turn]:
-        """Add the turns of a question, in the place of what had come of it before; gives those that were added."""
-        self._dead_ids |= answering.dead_ids
-        if not turns or (again is not None and not again.takes(turns, answering)):
-            return ()
-        for turn_id, words in answering.heard.items():  # earlier recordings, of a time with a server that heard them
-            put_words(self, turn_id, words)
-        self._turns[len(self) if again is None else again.at :] = turns
+    def ledger(self) -> Ledger:
+        """The books that its requests stand on, with all budgets that hold."""
+        return Ledger(self.name, self._account, self._given.budgets(settings()))
+
+    def enter(self, question: Turn) -> Entering:
+        """Begin to add a question whose answer comes by another way than a request, as in a Realtime session."""
+        return Entering(self, self._watchers, question, self._add)
+
+    def _add(self, turns: Sequence[Turn], at: int | None = None) -> Sequence[Turn]:
+        """Add turns at the end, or in the place of all from `at` on."""
+        self._turns[len(self) if at is None else at :] = turns
         for turn in self._turns[:-_IN_MEMORY][-len(turns) - 1 :]:
             for clip in turn.clips:
                 park(clip, sent=not isinstance(turn, Reply))
@@ -356,6 +362,15 @@ class Conversation(Counted, WaysOut):
         finally:
             self._answering = False
         return turns
+
+    def _keep(self, turns: Sequence[Turn], answering: Answering, again: Again | None) -> Sequence[Turn]:
+        """Add the turns of a question, in the place of what had come of it before; gives those that were added."""
+        self._dead_ids |= answering.dead_ids
+        if not turns or (again is not None and not again.takes(turns, answering)):
+            return ()
+        for turn_id, words in answering.heard.items():  # earlier recordings, of a time with a server that heard them
+            put_words(self, turn_id, words)
+        return self._add(turns, None if again is None else again.at)
 
     def _tell_of_edits(self) -> None:
         for watcher in self._watchers if not self._answering else ():
@@ -376,21 +391,3 @@ def _fetch_weights() -> None:
 
 def _ignore(_: Piece) -> None:
     """Where only the whole reply is wanted."""
-
-
-def _next(arrived: queue.SimpleQueue[Piece | None]) -> Piece | None:
-    while True:
-        try:
-            return arrived.get(timeout=0.2)  # in ticks, so that Ctrl-C is heard on Windows too
-        except queue.Empty:
-            continue
-
-
-def _put_here(arrived: asyncio.Queue[Piece | None]) -> Any:
-    here = asyncio.get_running_loop()
-
-    def put(event: Piece | None) -> None:
-        with contextlib.suppress(RuntimeError):  # nobody waits any more: the loop is closed
-            here.call_soon_threadsafe(arrived.put_nowait, event)
-
-    return put

@@ -12,8 +12,9 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nbaudio.engine.asked import Asked, Heard, Refusal, Said
+from nbaudio.engine.asked import Asked, HeardBefore, Refusal, Said
 from nbaudio.engine.hear import SAMPLE_RATE as HEARING_RATE
 from nbaudio.engine.language import other_language
 from nbaudio.engine.parts import Engine
@@ -23,11 +24,11 @@ from nbaudio.sentences import SentenceFeed
 from nbaudio.sound import codecs
 from nbaudio.speakable import speakable
 
-__all__ = ["Answerer", "Piece", "Tally"]
+__all__ = ["TOKENS_HEARD", "Answerer", "Piece", "Tally", "text_tokens"]
 
 AUDIO_ID_LIFE_S = 3600
 _MOST_KEPT = 10_000  # answers whose ids are known, and sounds whose words are: about 5 MB
-_TOKENS_HEARD, _TOKENS_SPOKEN = 10, 20  # a second, as OpenAI counts them (realtime costs guide)
+TOKENS_HEARD, _TOKENS_SPOKEN = 10, 20  # a second, as OpenAI counts them (realtime costs guide)
 # The small model rambles and repeats itself. Where the request does not say how to answer, two sentences are enough;
 # where it does, this many tokens, ending with a whole sentence.
 _SHORT_ANSWER_SENTENCES, _SHORT_ANSWER_TOKENS = 2, 160
@@ -38,10 +39,14 @@ NOTHING_HEARD = "I did not hear any words in the recording."
 
 @dataclass(frozen=True)
 class Piece:
-    """Some words of the answer and their sound: PCM16 at 24,000 Hz, empty where none was asked for."""
+    """Some words of the answer and their sound: PCM16 at 24,000 Hz, empty where none was asked for.
+
+    `until` has, where it was asked for, of each word the second in which it begins to sound, and the words up to it.
+    """
 
     text: str
     pcm16: bytes = b""
+    until: tuple[tuple[float, str], ...] = ()
 
 
 @dataclass
@@ -103,7 +108,7 @@ class Answerer:
         if not any(message["role"] == "system" for message in messages):
             messages.insert(0, {"role": "system", "content": _MANNER})
         messages = _fitted(messages, self._engine.brain.context_tokens - min(asked.most_tokens, _SHORT_ANSWER_TOKENS))
-        tally.input_text_tokens = sum(_tokens(message["content"]) for message in messages)
+        tally.input_text_tokens = sum(text_tokens(message["content"]) for message in messages)
         return messages
 
     def pieces(self, asked: Asked, messages: list[dict[str, str]], tally: Tally) -> Generator[Piece, None, None]:
@@ -142,23 +147,34 @@ class Answerer:
     def _spoken(self, asked: Asked, sentence: str, tally: Tally) -> Piece:
         left = asked.most_tokens - tally.output_text_tokens - tally.output_audio_tokens
         if not asked.aloud:
-            tally.output_text_tokens += min(left, _tokens(sentence))
+            tally.output_text_tokens += min(left, text_tokens(sentence))
             return Piece(tally.say(sentence))
         aloud = speakable(sentence)
         if aloud[-1:].isalnum():
             aloud += ","  # the first piece of a sentence that goes on: the voice must not fall as at its end
-        samples = self._engine.speaker.speak(aloud, asked.voice)
-        words, sound = _tokens(sentence), math.ceil(len(samples) / SPEAKING_RATE * _TOKENS_SPOKEN)
+        samples, until = self._sound(asked, aloud)
+        words, sound = text_tokens(sentence), math.ceil(len(samples) / SPEAKING_RATE * _TOKENS_SPOKEN)
         if words + sound > left:
             # Sound and words are cut where the tokens end, in the middle of a word if need be, as OpenAI does.
             tally.finish_reason = "length"
             kept = max(0, left) / (words + sound)
             samples = samples[: int(len(samples) * kept)]
             sentence = sentence[: int(len(sentence) * kept)]
-            words, sound = _tokens(sentence), math.ceil(len(samples) / SPEAKING_RATE * _TOKENS_SPOKEN)
+            words, sound = text_tokens(sentence), math.ceil(len(samples) / SPEAKING_RATE * _TOKENS_SPOKEN)
         tally.output_text_tokens += words
         tally.output_audio_tokens += sound
-        return Piece(tally.say(sentence), codecs.samples_to_pcm16(samples))
+        return Piece(tally.say(sentence), codecs.samples_to_pcm16(samples), until)
+
+    def _sound(self, asked: Asked, aloud: str) -> tuple[NDArray[np.float32], tuple[tuple[float, str], ...]]:
+        if not asked.timed:
+            return self._engine.speaker.speak(aloud, asked.voice), ()
+        until: list[tuple[float, str]] = []
+        parts, begins_s = [np.zeros(0, np.float32)], 0.0
+        for said in self._engine.speaker.say(aloud, asked.voice, asked.speed):
+            until += [(begins_s + word.start_s, aloud[: word.end]) for word in said.words]
+            parts.append(said.samples)
+            begins_s += len(said.samples) / SPEAKING_RATE
+        return np.concatenate(parts), tuple(until)
 
     def _recall(self, turn: Said) -> str:
         text, expires_at = self._said.get(turn.audio_id, ("", 0))
@@ -175,11 +191,14 @@ class Answerer:
                 param=turn.param,
                 code="unsupported_language",
             )
-        sounds = [part for part in turn.parts if isinstance(part, Heard)]
+        sounds = [part for part in turn.parts if not isinstance(part, str)]
         if not sounds:
             return typed
-        heard = [self.hear(sound.data, turn.param) for sound in sounds]
-        tally.input_audio_tokens += sum(math.ceil(duration_s * _TOKENS_HEARD) for _, duration_s in heard)
+        heard = [
+            (sound.text, sound.duration_s) if isinstance(sound, HeardBefore) else self.hear(sound.data, turn.param)
+            for sound in sounds
+        ]
+        tally.input_audio_tokens += sum(math.ceil(duration_s * TOKENS_HEARD) for _, duration_s in heard)
         if not any(text for text, _ in heard):
             return ""
         said = " ".join(text for text, _ in heard if text)
@@ -220,14 +239,15 @@ class Answerer:
             self._transcripts.popitem(last=False)
 
 
-def _tokens(text: str) -> int:
+def text_tokens(text: str) -> int:
+    """About how many tokens a text is, rather too many than too few."""
     return math.ceil(len(text) / _CHARACTERS_PER_TOKEN)
 
 
 def _fitted(messages: list[dict[str, str]], most_tokens: int) -> list[dict[str, str]]:
     """The messages that the model can hold: the oldest turns go first, instructions and the newest turn stay."""
     kept = list(messages)
-    while sum(_tokens(message["content"]) + 8 for message in kept) > most_tokens:
+    while sum(text_tokens(message["content"]) + 8 for message in kept) > most_tokens:
         oldest = next((i for i, m in enumerate(kept[:-1]) if m["role"] != "system"), None)
         if oldest is None:
             raise Refusal(

@@ -1,4 +1,4 @@
-"""The engine's HTTP API as an ASGI app: chat completions with sound in and out, speech, and transcriptions."""
+"""The engine's HTTP API as an ASGI app: chat completions, speech, transcriptions, and Realtime."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from nbaudio.engine.answer import Answerer, Piece, Tally
 from nbaudio.engine.asked import MODEL, Asked, Refusal, read_request
 from nbaudio.engine.parts import Engine
+from nbaudio.engine.realtime.connection import serve_websocket
 from nbaudio.engine.speech import spoken
 from nbaudio.engine.stepping import stepped
 from nbaudio.engine.transcriptions import transcribed, translated
@@ -65,6 +67,9 @@ def create_app(engine: Engine) -> Starlette:
     async def transcriptions(request: Request) -> Response:
         return await transcribed(answerer, request)
 
+    async def realtime(websocket: WebSocket) -> None:
+        await serve_websocket(engine, websocket)
+
     async def models(_: Request) -> Response:
         return JSONResponse({"object": "list", "data": [_MODEL_CARD]})
 
@@ -91,6 +96,7 @@ def create_app(engine: Engine) -> Starlette:
             Route("/v1/audio/transcriptions", transcriptions, methods=["POST"]),
             Route("/v1/audio/translations", translated, methods=["POST"]),
             Route("/v1/models", models, methods=["GET"]),
+            WebSocketRoute("/v1/realtime", realtime),
         ],
         exception_handlers={Refusal: refused, NbaudioError: broken, HTTPException: unknown, Exception: failed},
     )

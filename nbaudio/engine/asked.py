@@ -10,7 +10,7 @@ from typing import Any
 
 from nbaudio.engine.voices import VOICES
 
-__all__ = ["Asked", "Heard", "Refusal", "Said", "check_model", "check_voice", "read_request"]
+__all__ = ["Asked", "Heard", "HeardBefore", "Refusal", "Said", "check_model", "check_voice", "read_request"]
 
 MODEL = "offline"
 FORMATS = ("wav", "mp3", "flac", "opus", "pcm16")
@@ -39,18 +39,30 @@ class Heard:
 
 
 @dataclass(frozen=True)
+class HeardBefore:
+    """A sound whose words are known already, and its length."""
+
+    text: str
+    duration_s: float
+
+
+@dataclass(frozen=True)
 class Said:
     """One turn: `parts` are words and sounds in their order; `audio_id` names an earlier answer instead."""
 
     role: str
-    parts: tuple[str | Heard, ...] = ()
+    parts: tuple[str | Heard | HeardBefore, ...] = ()
     audio_id: str = ""
     param: str = ""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that the engine can answer."""
+    """A request that the engine can answer.
+
+    `timed` says whether it has to be known when each word sounds; only then is `speed`, a factor on the voice's pace,
+    looked at.
+    """
 
     turns: tuple[Said, ...]
     aloud: bool
@@ -59,8 +71,10 @@ class Asked:
     stream: bool
     include_usage: bool
     most_tokens: int
-    temperature: float
-    seed: int
+    temperature: float = 0.0
+    seed: int = 1
+    speed: float = 1.0
+    timed: bool = False
 
 
 def read_request(body: Any) -> Asked:

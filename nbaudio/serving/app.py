@@ -9,7 +9,6 @@ import math
 import secrets
 import time
 from contextlib import AsyncExitStack
-from ipaddress import ip_address
 
 import anyio
 from starlette.applications import Starlette
@@ -25,7 +24,9 @@ from nbaudio.serving.bodies import Body, Gone, declared_bytes
 from nbaudio.serving.fair_queue import Closing, FairQueue, Full
 from nbaudio.serving.keys import Keys
 from nbaudio.serving.limits import Limits
+from nbaudio.serving.loopback import is_asked_here
 from nbaudio.serving.metrics import CONTENT_TYPE, Metrics
+from nbaudio.serving.sessions import Sessions
 from nbaudio.serving.work import Reply, work
 
 __all__ = ["Serving"]
@@ -51,6 +52,8 @@ class Serving:
     ----------
     queue : FairQueue
         Who waits, and who has a turn.
+    sessions : Sessions
+        Who speaks with it at once, and takes no turns.
     """
 
     def __init__(self, engine: Engine, limits: Limits, token: str = "") -> None:
@@ -59,19 +62,27 @@ class Serving:
         self._cut = asyncio.Event()
         self._stopping = False
         self.queue = FairQueue(limits.workers, limits.queue)
-        self._metrics = Metrics(engine, self.queue)
+        self.sessions = Sessions(engine, self._keys, limits.sessions)
+        self._metrics = Metrics(engine, self.queue, self.sessions)
 
     async def stop(self) -> None:
         """Give nobody a turn any more; returns when those who have one are answered, or their time to end is over."""
         self._stopping = True
         self.queue.close()
-        with anyio.move_on_after(self._limits.stop_s):
-            await self.queue.idle()
-            return
-        self._cut.set()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.sessions.stop, self._limits.stop_s)
+            with anyio.move_on_after(self._limits.stop_s) as time_limit:
+                await self.queue.idle()
+        if time_limit.cancelled_caught:
+            self._cut.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or whatever else a server sends, which goes to the engine's app as it is."""
+        """One request, one WebSocket, or what else a server sends, which goes to the engine's app as it is."""
+        if scope["type"] == "websocket":
+            begin = time.monotonic()
+            status, route = await self.sessions.serve(scope, receive, send)
+            self._metrics.count(route, status, time.monotonic() - begin)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -105,7 +116,7 @@ class Serving:
     async def _answer(self, scope: Scope, receive: Receive, reply: Reply, client: str | None, route: str) -> None:
         if route == "/healthz":
             await self._health(reply)
-        elif self._keys.open and not _is_this_machine(scope):
+        elif self._keys.open and not is_asked_here(scope):
             await reply.refuse(_REBOUND)
         elif client is None:
             await reply.refuse(_WRONG_KEY)
@@ -189,20 +200,6 @@ _BUSY = Refusal(
 )
 _STOPPING = Refusal("The server is stopping. Ask again when it is back.", status=503)
 _TOO_LATE = Refusal("Others took so long that your turn did not come in time. Ask again later.", status=503)
-
-
-def _is_this_machine(scope: Scope) -> bool:
-    """Whether a request was sent to a name of the loopback.
-
-    A web page anywhere can have its own name lead to this machine, and so make a browser ask here and read the answer
-    (DNS rebinding); but the request still says the name. Where there is a token, such a page does not have it.
-    """
-    host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    try:
-        return name == "localhost" or ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _retry_after(seconds: float) -> dict[str, str]:

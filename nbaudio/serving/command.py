@@ -26,7 +26,8 @@ _THREADS_END_S = 1.0  # long enough for one with nothing to do
 
 _DESCRIPTION = """\
 Serves the offline engine over a port, so that one machine answers the notebooks of a class. It speaks OpenAI's
-protocol: /v1/chat/completions with audio in and out, /v1/audio/speech, /v1/audio/transcriptions, /v1/models.
+protocol: /v1/chat/completions with audio in and out, /v1/audio/speech, /v1/audio/transcriptions, /v1/models, and
+/v1/realtime over WebSockets.
 """
 _EPILOG = f"""\
 In a notebook on this machine, before %load_ext nbaudio:
@@ -82,6 +83,7 @@ _LIMITS: tuple[tuple[str, Callable[[str], Any], float, Any, str], ...] = (
         "answers that are worked on at once; the engine keeps up to three parts busy",
     ),
     ("--queue", int, 0, _USUAL.queue, "requests that may wait for their turn; who comes after them gets 429"),
+    ("--sessions", int, 0, _USUAL.sessions, "Realtime sessions at once; who comes after them gets 429"),
     ("--timeout", float, 0.1, _USUAL.timeout_s, "seconds that a request may wait, and again that an answer may take"),
     ("--max-request-mb", float, 0.001, _USUAL.request_bytes / 1e6, "megabytes of a request"),
     ("--max-audio-s", float, 0.1, _USUAL.audio_s, "seconds of a recording"),
@@ -118,6 +120,7 @@ def run(chosen: argparse.Namespace) -> int:
     limits = Limits(
         workers=chosen.workers,
         queue=chosen.queue,
+        sessions=chosen.sessions,
         timeout_s=chosen.timeout,
         request_bytes=round(chosen.max_request_mb * 1e6),
         audio_s=chosen.max_audio_s,
@@ -216,7 +219,9 @@ def _check_installed() -> None:
 
     from nbaudio.settings import missing_offline_packages
 
-    missing = missing_offline_packages() + [name for name in ("uvicorn", "prometheus_client") if not find_spec(name)]
+    missing = missing_offline_packages() + [
+        name for name in ("uvicorn", "websockets", "prometheus_client") if not find_spec(name)
+    ]
     if missing:
         raise SetupError(
             f"To serve, {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing.",

@@ -18,6 +18,8 @@ class Limits:
         share out no more work between its parts (`benchmarks/serving.py` prints it).
     queue : int
         Requests that may wait for their turn.
+    sessions : int
+        Realtime sessions at once. Nobody waits for a turn in them, so that many who speak at once are slow.
     timeout_s : float
         Seconds that a request may wait for its turn, and again that it may be worked on.
     request_bytes : int
@@ -25,11 +27,12 @@ class Limits:
     audio_s : float
         Seconds of one recording.
     stop_s : float
-        Seconds that running answers have to end when the server stops.
+        Seconds that running answers and sessions have to end when the server stops.
     """
 
     workers: int = 3
     queue: int = 64
+    sessions: int = 8
     timeout_s: float = 300.0
     request_bytes: int = 40_000_000
     audio_s: float = 1800.0

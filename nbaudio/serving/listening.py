@@ -16,6 +16,7 @@ __all__ = ["Server", "listen_at"]
 
 # Longer than the 5 s that httpx keeps a connection: else both ends close it in the same moment, and a request is lost.
 _KEEP_ALIVE_S = 75
+_MOST_EVENT_BYTES = 24_000_000  # of a WebSocket; 15 MiB of sound in base64 are 21 million
 _LAST_WORDS_S = 2  # for what is still on its way to a client when the server ends
 
 
@@ -66,7 +67,9 @@ class Server(uvicorn.Server):
                 # The choices that uvicorn would make itself depend on what else is installed.
                 loop="asyncio",
                 http="h11",
-                ws="none",
+                ws="websockets-sansio",
+                ws_max_size=_MOST_EVENT_BYTES,
+                ws_per_message_deflate=False,  # sound in base64 does not get smaller
                 lifespan="off",
                 log_config=None,
                 access_log=False,

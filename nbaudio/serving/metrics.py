@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from nbaudio.engine.parts import Engine
 from nbaudio.serving.fair_queue import FairQueue
+from nbaudio.serving.sessions import Sessions
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
@@ -27,13 +28,16 @@ class Metrics:
         Counts the seconds of sound itself.
     queue : FairQueue
         Counts who waits and who has a turn.
+    sessions : Sessions
+        Counts those that are open.
     """
 
-    def __init__(self, engine: Engine, queue: FairQueue) -> None:
+    def __init__(self, engine: Engine, queue: FairQueue, sessions: Sessions) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "nbaudio_requests",
-            "Requests answered, by route and HTTP status; 499 where the client went before the end.",
+            "Requests answered, by route and HTTP status; 499 where the client went before the end, "
+            "101 for Realtime sessions.",
             ["route", "status"],
             registry=self._registry,
         )
@@ -50,7 +54,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
-        self._registry.register(_Read(engine, queue))
+        self._registry.register(_Read(engine, queue, sessions))
         ProcessCollector(registry=self._registry)
 
     def count(self, route: str, status: int, seconds: float) -> None:
@@ -70,10 +74,11 @@ class Metrics:
 class _Read(Collector):
     """What others count, read when it is asked for."""
 
-    def __init__(self, engine: Engine, queue: FairQueue) -> None:
+    def __init__(self, engine: Engine, queue: FairQueue, sessions: Sessions) -> None:
         gauges: dict[str, tuple[str, Callable[[], float]]] = {
             "nbaudio_queue_length": ("Requests that wait for their turn.", lambda: queue.waiting),
             "nbaudio_running": ("Requests that are worked on.", lambda: queue.running),
+            "nbaudio_realtime_sessions": ("Realtime sessions that are open.", lambda: sessions.open),
         }
         counters: dict[str, tuple[str, Callable[[], float]]] = {
             "nbaudio_audio_heard_seconds": ("Seconds of sound listened to.", lambda: engine.heard_s),

@@ -102,6 +102,8 @@ class Dialect:
     transcription_model: str = "whisper-1"
     """Empty where the server has no speech to text; and the next, where it has no text to speech."""
     speech_model: str = "tts-1"
+    realtime_model: str = ""
+    """Empty where the server has no Realtime sessions, or none that nbaudio could name a model of."""
 
     # text to speech
     speech_events: bool = False

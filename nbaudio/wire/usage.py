@@ -52,6 +52,20 @@ class Usage:
         return cls(into, out, input_text_tokens=into, output_audio_tokens=out)
 
     @classmethod
+    def of_realtime(cls, usage: Mapping[str, Any]) -> Usage:
+        """From the ``usage`` of a Realtime response; every field of it is optional."""
+        into, out = _mapping(usage.get("input_token_details")), _mapping(usage.get("output_token_details"))
+        return cls(
+            input_tokens=_count(usage.get("input_tokens")),
+            output_tokens=_count(usage.get("output_tokens")),
+            input_text_tokens=_count(into.get("text_tokens")),
+            input_audio_tokens=_count(into.get("audio_tokens")),
+            cached_tokens=_count(into.get("cached_tokens")),
+            output_text_tokens=_count(out.get("text_tokens")),
+            output_audio_tokens=_count(out.get("audio_tokens")),
+        )
+
+    @classmethod
     def from_dict(cls, counts: Mapping[str, Any]) -> Usage:
         """From what `to_dict` gave; what is missing is 0, and what is unknown is left out."""
         return cls(**{f.name: _count(counts.get(f.name)) for f in fields(cls)})

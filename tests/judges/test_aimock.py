@@ -301,3 +301,49 @@ def test_a_recording_is_written_down(aimock: AiMock, stream: bool) -> None:
         found = nba.transcribe(QUESTION, language="en")
 
     assert found.text == "Is it a good dog?"
+
+
+@pytest.fixture
+def realtime(aimock: AiMock, monkeypatch: pytest.MonkeyPatch) -> AiMock:
+    monkeypatch.setenv("NBAUDIO_DIALECT", "openai")
+    return aimock
+
+
+def test_realtime_words_and_tools(realtime: AiMock) -> None:
+    def weather(city: str) -> str:
+        """The weather now."""
+        return f"Rain in {city}."
+
+    call = {"name": "weather", "arguments": '{"city": "Bern"}', "id": "call_1"}
+    realtime.answer(
+        {"match": {"userMessage": "weather", "sequenceIndex": 0}, "response": {"toolCalls": [call]}},
+        {"match": {"userMessage": "weather"}, "response": {"content": "It rains."}},
+        {"match": {"userMessage": "Hello"}, "response": {"content": "Hello, Ada."}},
+    )
+
+    with nba.Realtime(aloud=False, model="gpt-realtime-2.1", tools=[weather]) as session:
+        assert session.say("Hello.").text == "Hello, Ada."
+        assert session.say("How is the weather?").text == "It rains."
+
+    assert [turn.role for turn in session.conversation] == [
+        "user",
+        "assistant",
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+    ]
+    assert session.conversation[4].text == "Rain in Bern."
+
+
+def test_realtime_errors(realtime: AiMock, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = {"message": "The server had an error.", "type": "server_error"}
+    realtime.answer({"match": {"userMessage": "Hello"}, "response": {"error": error, "status": 500}})
+
+    session = nba.Realtime(aloud=False, model="gpt-realtime-2.1")
+    with session, pytest.raises(errors.ServerFailed, match="The server had an error"):
+        session.say("Hello.")
+
+    monkeypatch.setenv("OPENAI_API_KEY", "Mw2Fx6Jk0Ng4Ra8Ue3Iy")
+    with pytest.raises(errors.RequestError), nba.Realtime(model="gpt-realtime-2.1"):
+        pass

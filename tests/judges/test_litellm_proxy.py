@@ -35,6 +35,9 @@ model_list:
   - model_name: voice
     litellm_params: {{model: openai/offline, api_base: "{engine}/v1", api_key: "{token}"}}
     model_info: {{mode: audio_speech}}
+  - model_name: talk
+    litellm_params: {{model: openai/offline, api_base: "{engine}/v1", api_key: "{token}"}}
+    model_info: {{mode: realtime}}
   - model_name: busy
     litellm_params: {{model: openai/offline, api_base: "{busy}/v1", api_key: "{token}"}}
 litellm_settings: {{num_retries: 0, telemetry: false}}
@@ -189,6 +192,16 @@ class TestNbaudio:
     def test_a_recording_is_written_down(self) -> None:
         found = nba.transcribe(NOTEBOOKS / "question.wav")
         assert "golden retriever" in found.text.lower()
+
+    def test_a_realtime_session(self) -> None:
+        with nba.Realtime(model="talk", voice="nova", turn_detection="push_to_talk") as session:
+            first = session.say("Is a golden retriever a good family dog?")
+            second = session.say(nba.Clip(NOTEBOOKS / "question.wav"))
+        for reply in (first, second):
+            assert len(reply.text.split()) >= 3
+            assert reply.clip is not None
+            assert reply.clip.level_dbfs > -30
+        assert "golden retriever" in session.conversation[2].transcript.lower()
 
     def test_errors_are_told(self) -> None:
         with pytest.raises(errors.UnknownVoice) as voice:

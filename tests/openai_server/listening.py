@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 import threading
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -19,10 +20,17 @@ class UvicornThread(uvicorn.Server):
 
     loop: asyncio.AbstractEventLoop
 
-    def __init__(self, app: ASGIApp) -> None:
-        # No WebSocket library and no logging: neither is used, and importing the first can warn.
+    def __init__(self, app: ASGIApp, ws: Literal["none", "websockets-sansio"] = "none") -> None:
+        # No WebSocket library where none is asked for, and no logging, which is not used.
         config = uvicorn.Config(
-            app, http="h11", ws="none", lifespan="off", loop="asyncio", log_config=None, log_level="critical"
+            app,
+            http="h11",
+            ws=ws,
+            ws_max_size=24_000_000,
+            lifespan="off",
+            loop="asyncio",
+            log_config=None,
+            log_level="critical",
         )
         super().__init__(config)
         self._ready = threading.Event()

@@ -66,7 +66,7 @@ class Running:
         self._note_arrivals()
         listener = new_listener()
         self.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        self.thread = UvicornThread(self.serving)
+        self.thread = UvicornThread(self.serving, ws="websockets-sansio")
         self.thread.start(listener)
 
     def _note_arrivals(self) -> None:

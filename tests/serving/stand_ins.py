@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from nbaudio.engine.meter import Meter
 from nbaudio.engine.parts import Engine
+from nbaudio.engine.speak import Said
 
 WAIT_S = 20.0
 
@@ -101,6 +102,9 @@ class ToneSpeaker:
     def speak(self, text: str, voice: str = "alloy", speed: float = 1.0) -> Any:
         self.spoken.add(0.1)
         return np.sin(np.arange(2400, dtype=np.float32) / 10) * np.float32(0.1)
+
+    def say(self, text: str, voice: str = "alloy", speed: float = 1.0) -> Iterator[Said]:
+        yield Said(text, self.speak(text, voice, speed))
 
 
 class OneWordListener:

@@ -1,0 +1,1 @@
+"""A conversation over one open connection: the person is answered at once, and may interrupt."""

@@ -1,0 +1,261 @@
+"""What happens in a Realtime session, event by event: turns of both sides, interruptions, and what to send back.
+
+No I/O: it takes what the server says, and leaves what is to be sent in `outbox` and what is to be told in `happened`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from nbaudio.conversation.entering import Entering
+from nbaudio.conversation.talk import Conversation
+from nbaudio.conversation.transcribing import put_words
+from nbaudio.events import CutShort, Finished, RealtimeEvent, SpeechBegan, SpeechEnded, ToolCalled, WrittenDown
+from nbaudio.realtime.answering import ComingAnswer, failure_of
+from nbaudio.realtime.heard import INTERRUPTED, heard_part
+from nbaudio.realtime.playback import Playback
+from nbaudio.realtime.sent_sound import SentSound
+from nbaudio.sound.clip import Clip
+from nbaudio.turns import Reply, ToolResult, Turn
+from nbaudio.wire.answers import AudioDelta
+from nbaudio.wire.realtime import events as server
+from nbaudio.wire.realtime import sending
+
+__all__ = ["Dialogue"]
+
+
+class Dialogue:
+    """Both sides of one connection, as the conversation has them.
+
+    Parameters
+    ----------
+    talk : Conversation
+        Gets the turns, and so the journal does.
+    playback : Playback
+        Plays, and knows what was heard.
+    sent : SentSound
+        What the person has said.
+    known : dict
+        What replies say of themselves: `model`, `voice`, `backend`, `offline`, `aloud`.
+    answered : callable
+        Gets each reply when it is over, for the books.
+    max_tool_rounds : int
+        How often results of tools go back for one question; calls beyond it are not run, also where the server makes
+        them although it was told not to.
+    """
+
+    def __init__(
+        self,
+        talk: Conversation,
+        playback: Playback,
+        sent: SentSound,
+        known: Mapping[str, Any],
+        answered: Callable[[Reply], object] = lambda reply: None,
+        *,
+        max_tool_rounds: int = 8,
+    ) -> None:
+        self._talk, self._playback, self._sent, self._known = talk, playback, sent, known
+        self._answered, self._max_tool_rounds = answered, max_tool_rounds
+        self.outbox: list[dict[str, Any]] = []
+        """Events to send to the server, in order."""
+        self.happened: list[RealtimeEvent] = []
+        """What is to be told, in order."""
+        self.failures: list[server.Wrong] = []
+        """Why the server could not answer, where nothing came of an answer."""
+        self.calling: Reply | None = None
+        """An answer whose tools are to be run now."""
+        self._rounds = 0
+        self._entering: Entering | None = None  # the question that is not over
+        self._question_of: dict[str, str] = {}  # by items of the person: ids of their turns
+        self._pushed: list[str] = []  # ids of turns whose items the server has not named yet
+        self._words: dict[str, str] = {}  # by items: the words of the person so far
+        self._answers: dict[str, ComingAnswer] = {}  # by response
+        self._replies: dict[str, str] = {}  # by items that may still sound: ids of turns
+
+    # -- what the person does -----------------------------------------------------------------------------
+
+    def asked(self, turn: Turn, *, named_later: bool = False) -> None:
+        """The person has said something: it is in the journal before any of it is answered.
+
+        Parameters
+        ----------
+        turn : Turn
+        named_later : bool
+            Whether the server will give it an item of sound.
+        """
+        self._close_question()
+        self._rounds = 0
+        self._entering = self._talk.enter(turn)
+        if named_later:
+            self._pushed.append(turn.id)
+
+    def interrupt(self) -> None:
+        """Be silent, and have the server stop: the conversation holds what was heard."""
+        going = [answer for answer in self._answers.values() if answer.item_id]
+        if self._answers:
+            self.outbox.append(sending.cancel())
+        self._silence(going)
+
+    def results(self, outcomes: Sequence[ToolResult]) -> None:
+        """What tools gave goes to the server, which then goes on; after the last round without more of them."""
+        self._rounds += 1
+        for result in outcomes:
+            if self._entering is not None:
+                self._entering.went_on(result)
+            self.outbox.append(sending.tool_output(result.call_id, result.text))
+        self.outbox.append(sending.create_response(may_call=self._may_call))
+
+    @property
+    def _may_call(self) -> bool:
+        return self._rounds < self._max_tool_rounds
+
+    def broke_off(self) -> None:
+        """The connection is gone: what came is kept, as far as it goes."""
+        for answer in list(self._answers.values()):
+            self._end(answer, answer.reply())
+        self._close_question()
+        self._question_of.clear()
+        self._pushed.clear()
+        self._words.clear()
+
+    # -- what the server says -----------------------------------------------------------------------------
+
+    def take(self, event: server.ServerEvent) -> None:
+        """Take what the server says."""
+        match event:
+            case server.SpeechStarted():
+                self._sent.speech_began(event.audio_start_ms)
+                self._silence([answer for answer in self._answers.values() if answer.item_id])
+                self.happened.append(SpeechBegan())
+            case server.SpeechStopped():
+                self._spoken(event.item_id, event.audio_end_ms)
+            case server.Committed():
+                self._committed(event.item_id)
+            case server.TranscriptionDelta():
+                self._words[event.item_id] = self._words.get(event.item_id, "") + event.delta
+            case server.TranscriptionDone():
+                self._written_down(event.item_id, event.transcript)
+            case server.ResponseCreated():
+                self._answers[event.response.id] = ComingAnswer(event.response.id, self._known)
+            case server.AudioCame() | server.TranscriptCame() | server.TextCame():
+                self._came(event)
+            case server.ArgumentsDone():
+                self._answer(event.response_id).call(event)
+            case server.ResponseDone():
+                answer = self._answer(event.response.id)
+                self._end(answer, answer.reply(event.response), failure=failure_of(event.response))
+            case server.Unknown():
+                self.happened.append(event)
+            case _:
+                pass
+
+    def _spoken(self, item_id: str, end_ms: int) -> None:
+        if item_id in self._question_of:
+            return
+        pcm16 = self._sent.commit(end_ms)
+        if not pcm16:
+            return
+        turn = Turn("user", clips=(Clip.from_pcm16(pcm16),), time=time.time())
+        self.asked(turn)
+        self._question_of[item_id] = turn.id
+        self.happened.append(SpeechEnded(turn))
+
+    def _committed(self, item_id: str) -> None:
+        if self._pushed:
+            self._question_of[item_id] = self._pushed.pop(0)
+
+    def _written_down(self, item_id: str, transcript: str) -> None:
+        turn_id = self._question_of.get(item_id)
+        if turn_id is None or not transcript.strip():
+            return
+        self._words[item_id] = words = transcript.strip()
+        question = self._entering.question if self._entering is not None else None
+        if question is not None and question.id == turn_id:
+            self.happened.append(WrittenDown(replace(question, transcript=words)))
+        elif put_words(self._talk, turn_id, words):
+            self.happened.append(WrittenDown(next(turn for turn in self._talk if turn.id == turn_id)))
+
+    def _came(self, event: server.AudioCame | server.TranscriptCame | server.TextCame) -> None:
+        answer = self._answer(event.response_id)
+        piece = answer.take(event)
+        if isinstance(piece, AudioDelta):
+            self._playback.play(answer.item_id, piece.pcm16)
+        if self._entering is not None:
+            self._entering.came(piece)
+        self.happened.append(piece)
+
+    def _answer(self, response_id: str) -> ComingAnswer:
+        """The response of this id; one that never was announced begins now."""
+        if response_id not in self._answers:
+            self._answers[response_id] = ComingAnswer(response_id, self._known)
+        return self._answers[response_id]
+
+    # -- the end of an answer -----------------------------------------------------------------------------
+
+    def _end(self, answer: ComingAnswer, reply: Reply, failure: server.Wrong | None = None) -> None:
+        self._answers.pop(answer.id, None)
+        self._answered(reply)
+        if answer.heard_ms is not None:
+            reply = heard_part(reply, answer.heard_ms)
+        if not (reply.text or reply.clips or reply.tool_calls or reply.refusal):
+            # Nothing came of it, or nothing was heard: the question stays without an answer.
+            if failure is not None:
+                self.failures.append(failure)
+            else:
+                self.happened.append(CutShort(reply))
+            return
+        if reply.tool_calls and not reply.partial and self._may_call and self._entering is not None:
+            self.calling = replace(reply, note="") if not reply.text else reply
+            self._entering.went_on(self.calling)
+            self.happened += [ToolCalled(call) for call in reply.tool_calls]
+            return
+        if self._entering is not None:
+            self._entering.finish(reply, self._question_now())
+            self._entering = None
+        else:
+            self._talk.append(reply)  # nobody had asked: a greeting, or what follows a long silence
+        if answer.item_id:
+            self._replies[answer.item_id] = reply.id
+        self.happened.append(CutShort(reply) if reply.note == INTERRUPTED else Finished(reply))
+
+    def _close_question(self) -> None:
+        """A question that was never answered stands alone."""
+        if self._entering is not None:
+            self._entering.finish(None, self._question_now())
+            self._entering = None
+
+    def _question_now(self) -> Turn | None:
+        """The open question with the words that are known of it by now."""
+        if self._entering is None:
+            return None
+        question = self._entering.question
+        for item_id, turn_id in self._question_of.items():
+            if turn_id == question.id and (words := self._words.get(item_id, "").strip()):
+                return replace(question, transcript=words)
+        return question
+
+    def _silence(self, going: Sequence[ComingAnswer]) -> None:
+        """Stop what sounds; the model learns how much of it was heard, and the conversation holds no more."""
+        sounding = self._playback.sounding()
+        self._playback.stop()
+        for answer in going:
+            if answer.heard_ms is None and answer.pcm16:
+                answer.heard_ms = min(self._playback.played_ms(answer.item_id) or 0, answer.sound_ms)
+                self.outbox.append(sending.truncate(answer.item_id, answer.heard_ms))
+        turn_id = self._replies.get(sounding) if sounding not in [answer.item_id for answer in going] else None
+        at = next((place for place, turn in enumerate(self._talk) if turn.id == turn_id), None)
+        if at is None or turn_id is None:
+            return
+        reply = self._talk[at]
+        assert isinstance(reply, Reply)
+        if reply.clip is None or reply.partial:
+            return
+        played_ms = self._playback.played_ms(sounding) or 0
+        heard = heard_part(reply, played_ms)
+        if heard is not reply:
+            self.outbox.append(sending.truncate(sounding, played_ms))
+            self._talk.edit(at, text=heard.text, clips=heard.clips, partial=True, note=heard.note)
+            self.happened.append(CutShort(heard))

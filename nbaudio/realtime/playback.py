@@ -1,0 +1,89 @@
+"""How much of an answer has been heard: the player's own clock, or one that stands in for a player."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from nbaudio.wire.realtime.session import SAMPLE_RATE
+
+__all__ = ["Playback", "RealTimePlayback"]
+
+
+class Playback(Protocol):
+    """Who plays what is said. An item is an answer, by the server's id of it."""
+
+    def play(self, item_id: str, pcm16: bytes) -> None:
+        """Play this after all that was given before."""
+        ...
+
+    def stop(self) -> None:
+        """Be silent at once, and drop what was to be played."""
+        ...
+
+    def played_ms(self, item_id: str) -> int | None:
+        """How much of an item has been heard, in milliseconds; None where nothing was given of it."""
+        ...
+
+    def sounding(self) -> str:
+        """The item that is heard now; empty where none is."""
+        ...
+
+
+class RealTimePlayback:
+    """Stands in for a player: whatever comes is taken to be heard at once, in real time, one after the other.
+
+    Parameters
+    ----------
+    clock : callable
+        Seconds that only grow.
+
+    Examples
+    --------
+    >>> now = [0.0]
+    >>> playback = RealTimePlayback(lambda: now[0])
+    >>> playback.play("a", bytes(48_000))
+    >>> now[0] = 0.25
+    >>> playback.played_ms("a"), playback.sounding()
+    (250, 'a')
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._pieces: list[tuple[str, float, float]] = []  # item, when it begins to sound, for how long
+        self._heard_s: dict[str, float] = {}
+
+    def play(self, item_id: str, pcm16: bytes) -> None:
+        """Take a piece that begins now, or when all before it is over."""
+        self._settle()
+        starts = max(self._clock(), sum(self._pieces[-1][1:]) if self._pieces else 0.0)
+        self._pieces.append((item_id, starts, len(pcm16) / 2 / SAMPLE_RATE))
+        self._heard_s.setdefault(item_id, 0.0)
+
+    def stop(self) -> None:
+        """Count what was heard until now, and no more."""
+        self._settle(stop=True)
+
+    def played_ms(self, item_id: str) -> int | None:
+        """How much of an item has been heard, in milliseconds."""
+        if item_id not in self._heard_s:
+            return None
+        now = self._clock()
+        going = sum(min(max(0.0, now - starts), lasts) for item, starts, lasts in self._pieces if item == item_id)
+        return int((self._heard_s[item_id] + going) * 1000)
+
+    def sounding(self) -> str:
+        """The item that is heard now, or next."""
+        self._settle()
+        return self._pieces[0][0] if self._pieces else ""
+
+    def _settle(self, *, stop: bool = False) -> None:
+        now = self._clock()
+        left = []
+        for item, starts, lasts in self._pieces:
+            if stop or starts + lasts <= now:
+                self._heard_s[item] += min(max(0.0, now - starts), lasts)
+            else:
+                left.append((item, starts, lasts))
+        self._pieces = left

@@ -1,0 +1,152 @@
+"""Realtime sessions over WebSockets: who may open one, how many at once, and their end when the server stops.
+
+They take no turns in the queue: a person who speaks can't wait in line. Their limit is their number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+import traceback
+
+import anyio
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from nbaudio.engine.asked import Refusal
+from nbaudio.engine.parts import Engine
+from nbaudio.engine.realtime.connection import serve_websocket
+from nbaudio.errors import mask
+from nbaudio.legible import legible
+from nbaudio.serving.keys import Keys
+from nbaudio.serving.loopback import is_asked_here, is_from_here
+
+__all__ = ["PATH", "Sessions"]
+
+log = logging.getLogger("nbaudio.serving")
+
+PATH = "/v1/realtime"
+_SWITCHED = 101  # HTTP's status of what is a WebSocket from now on
+_KEY_PREFIX = "openai-insecure-api-key."  # a web page can send no headers with a WebSocket, but subprotocols
+_BACK_SOON_S = 5
+_LONGEST_PATH = 100  # characters of it in the log
+
+
+class Sessions:
+    """All sessions of a server.
+
+    Parameters
+    ----------
+    engine : Engine
+    keys : Keys
+        Who may open one.
+    most : int
+        At once.
+    """
+
+    def __init__(self, engine: Engine, keys: Keys, most: int) -> None:
+        self._engine, self._keys, self._most = engine, keys, most
+        self._stopping, self._cut = asyncio.Event(), asyncio.Event()
+        self._none_is_open = asyncio.Event()
+        self._none_is_open.set()
+        self.open = 0
+        """How many there are."""
+
+    async def stop(self, within_s: float) -> None:
+        """Open none any more; returns when all are closed, each after the answer that it is giving, or then."""
+        self._stopping.set()
+        with anyio.move_on_after(within_s):
+            await self._none_is_open.wait()
+        self._cut.set()
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:
+        """One WebSocket, to its end.
+
+        Returns
+        -------
+        (int, str)
+            What it came to, as an HTTP status; and the route.
+        """
+        begin, request_id = time.monotonic(), f"req_{secrets.token_hex(12)}"
+        address = scope["client"][0] if scope.get("client") else "unknown"
+        client = self._keys.client(_authorization(scope), address)
+        route = PATH if scope["path"] == PATH else "other"
+        refusal = self._refusal(scope, client)
+        status = _SWITCHED if refusal is None else refusal.status
+        try:
+            if refusal is not None:
+                await _refuse(scope, receive, send, refusal, request_id)
+            else:
+                await self._session(WebSocket(scope, receive, send))
+        except Exception as error:
+            status = 500
+            log.error("%s", mask(legible("".join(traceback.format_exception(error)))))
+        finally:
+            seconds, path = time.monotonic() - begin, mask(legible(scope["path"][:_LONGEST_PATH]))
+            log.info("%s %s %s %d %.3f s %s", client or address, "WS", path, status, seconds, request_id)
+        return status, route
+
+    def _refusal(self, scope: Scope, client: str | None) -> Refusal | None:
+        """Why there is no session; None where there is one."""
+        if self._keys.open and not (is_asked_here(scope) and is_from_here(scope)):
+            return Refusal(
+                "This server has no token, so it answers to this machine's own names and pages only.",
+                status=403,
+                code="unknown_host",
+            )
+        if client is None:
+            message = "Incorrect API key provided. The key is the server's token, or one of your own made from it."
+            return Refusal(message, status=401, code="invalid_api_key")
+        if scope["path"] != PATH:
+            message = "Unknown request URL. The offline engine has no WebSocket there."
+            return Refusal(message, status=404, code="unknown_url")
+        if self._stopping.is_set():
+            return Refusal("The server is stopping. Ask again when it is back.", status=503)
+        if self.open >= self._most:
+            message = f"There are {self._most} sessions already, which is the most at once. Ask again later."
+            return Refusal(message, status=429, code="rate_limit_exceeded")
+        return None
+
+    async def _session(self, websocket: WebSocket) -> None:
+        self.open += 1
+        self._none_is_open.clear()
+        try:
+            async with anyio.create_task_group() as tasks:
+
+                async def end_when_cut() -> None:
+                    await self._cut.wait()
+                    tasks.cancel_scope.cancel()
+
+                tasks.start_soon(end_when_cut)
+                await serve_websocket(self._engine, websocket, self._stopping)
+                tasks.cancel_scope.cancel()
+        finally:
+            self.open -= 1
+            if not self.open:
+                self._none_is_open.set()
+
+
+def _authorization(scope: Scope) -> str:
+    """The header, or what stands for it among the subprotocols."""
+    header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+    offered = (one.removeprefix(_KEY_PREFIX) for one in scope.get("subprotocols", ()) if one.startswith(_KEY_PREFIX))
+    return header or f"Bearer {next(offered, '')}"
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal, request_id: str) -> None:
+    await receive()  # that somebody wants to connect
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": refusal.code or ""})  # HTTP 403, without a word
+        return
+    body = json.dumps(refusal.body()).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", request_id.encode()),
+        *([(b"retry-after", str(_BACK_SOON_S).encode())] if refusal.status in (429, 503) else []),
+    ]
+    await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
