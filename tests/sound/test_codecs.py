@@ -10,7 +10,7 @@ import wave
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from signals import decibel, pitch_of, tone, voice
 
