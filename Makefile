@@ -19,9 +19,9 @@ lab: $(VENV)/.installed
 test: $(VENV)/.tests-installed
 	@$(BIN)/python -m nbaudio models fetch
 	@sh tests/ui/install_browser.sh $(BIN)/python
-	@$(BIN)/python tests/judges/environments.py litellm
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/mypy
+	@$(BIN)/python tests/nodejs.py
+	@$(BIN)/python tests/judges/environments.py litellm & \
+	{ set -x; $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy; } && wait $$!
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/ui
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/ui -m page
 	$(BIN)/python -m pytest tests/ui -m "not page"

@@ -30,9 +30,11 @@ environment() { # NAME PYTHON WHAT...: an environment with these packages, made 
 all=$(versions)
 echo "$all" | sed -n '1p;$p' | uniq | while read -r minor python; do
     environment ".venv-3.$minor-base" "$python" --editable . --group unit
+    ".venv-3.$minor-base/bin/python" tests/nodejs.py
     echo "The unit tests without the offline engine on $("$python" --version):"
     ".venv-3.$minor-base/bin/python" -m pytest -q -n 2 --dist loadfile -m "not offline" tests nbaudio \
         -k "not (6.31.0-main or 7.3.0-main or 7.4.0-main)" --ignore=tests/ui --ignore=tests/engine \
-        --ignore=nbaudio/engine --ignore=nbaudio/serving --ignore=tests/serving --ignore=tests/judges --ignore=tests/test_notebooks.py --ignore=tests/journal/test_kill.py \
-        --ignore=tests/test_hostile.py --ignore=tests/test_fuzz.py </dev/null
+        --ignore=nbaudio/engine --ignore=nbaudio/serving --ignore=tests/serving --ignore=tests/judges \
+        --ignore=tests/test_notebooks.py --ignore=tests/journal/test_kill.py --ignore=tests/test_hostile.py \
+        --ignore=tests/test_fuzz.py </dev/null
 done

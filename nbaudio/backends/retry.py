@@ -8,9 +8,9 @@ quarter of it by chance, so that a class of notebooks does not come back all at 
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Mapping
-from email.utils import mktime_tz, parsedate_tz
+
+from nbaudio.wire.rate_limits import retry_after_s
 
 __all__ = ["wait_s"]
 
@@ -34,26 +34,9 @@ def wait_s(attempt: int, headers: Mapping[str, str]) -> float | None:
     >>> wait_s(0, {"retry-after": "3600"}) is None
     True
     """
-    asked = _asked_s(headers)
+    asked = retry_after_s(headers)
     if asked is not None and asked > _LONGEST_WAIT_S:
         return None
     if asked is not None and asked > 0:
         return asked
     return min(0.5 * 2.0 ** min(attempt, 4), 8.0) * (1 - 0.25 * random.random())  # noqa: S311 - spreads load, keeps no secret
-
-
-def _asked_s(headers: Mapping[str, str]) -> float | None:
-    try:
-        return float(headers["retry-after-ms"]) / 1000
-    except (KeyError, ValueError):
-        pass
-    value = headers.get("retry-after", "")
-    try:
-        return float(value)
-    except ValueError:
-        pass
-    try:
-        date = parsedate_tz(value)
-        return None if date is None else mktime_tz(date) - time.time()
-    except (ValueError, OverflowError, TypeError, IndexError):  # a date that no calendar has
-        return None

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nbaudio import errors
+from nbaudio.wire.rate_limits import until_reset_s, wait_in_words
 
 __all__ = ["error_from_response", "error_from_stream", "is_retryable"]
 
@@ -39,7 +40,8 @@ def error_from_response(
         parsed = json.loads(body)
     except (ValueError, RecursionError):  # RecursionError: brackets in brackets without end
         parsed = body.decode("utf-8", "replace")
-    return _classify(status, parsed, headers.get("x-request-id"), server, key_from, key_env)
+    wait = wait_in_words(until_reset_s(headers))
+    return _classify(status, parsed, headers.get("x-request-id"), server, key_from, key_env, wait)
 
 
 def error_from_stream(
@@ -50,7 +52,7 @@ def error_from_stream(
         return None
     code = str(_detail(chunk).get("code"))  # some servers put the status here, as a number or as text
     status = int(code) if re.fullmatch("[45][0-9][0-9]", code) else 200
-    return _classify(status, chunk, None, server, key_from, key_env)
+    return _classify(status, chunk, None, server, key_from, key_env, wait_in_words(None))
 
 
 def is_retryable(status: int, body: bytes, headers: Mapping[str, str]) -> bool:
@@ -98,7 +100,7 @@ def _said(found: Any) -> str:
 
 
 def _classify(
-    status: int, parsed: Any, request_id: str | None, server: str, key_from: str, key_env: str
+    status: int, parsed: Any, request_id: str | None, server: str, key_from: str, key_env: str, wait: str
 ) -> errors.ServerRefused:
     detail = _detail(parsed)
     words = f"{detail.get('message') or ''} {_of_provider(detail)}".encode("utf-8", "replace").decode("utf-8")
@@ -108,7 +110,7 @@ def _classify(
     if len(message) > _LONGEST_MESSAGE:
         message = message[:_LONGEST_MESSAGE] + "…"
     code, param = str(detail.get("code") or ""), str(detail.get("param") or "")
-    kind, next_step = _kind(status, code or str(detail.get("type") or ""), param, message, key_from, key_env)
+    kind, next_step = _kind(status, code or str(detail.get("type") or ""), param, message, key_from, key_env, wait)
     said = message or "it gave no reason"
     number = f" ({status})" if status >= 400 else ""
     report = f" [request {request_id}]" if request_id and status >= 500 else ""
@@ -135,7 +137,7 @@ def _of_provider(detail: Mapping[str, Any]) -> str:
 
 
 def _kind(
-    status: int, code: str, param: str, message: str, key_from: str, key_env: str
+    status: int, code: str, param: str, message: str, key_from: str, key_env: str, wait: str
 ) -> tuple[type[errors.ServerRefused], str]:
     if status in (401, 403) or code == "invalid_api_key":
         if key_from:
@@ -152,7 +154,7 @@ def _kind(
     if code == "insufficient_quota" or status == 402:
         return errors.QuotaExceeded, "Add credit to the account, or work offline: %config NbAudio.backend = 'offline'."
     if status == 429 or code == "rate_limit_exceeded":
-        return errors.RateLimited, "Wait a minute and run the cell again."
+        return errors.RateLimited, f"Wait {wait} and run the cell again."
     if status == 413:
         return errors.BadRequest, "Send a shorter recording, or start afresh with --new."
     if status >= 500 or status in (408, 409) or (status < 400 and code == "server_error"):

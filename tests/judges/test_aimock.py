@@ -196,6 +196,29 @@ def test_errors(
     assert len(aimock.requests()) == requests
 
 
+def test_a_limit_that_lasts_is_told_with_its_time(aimock: AiMock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBAUDIO_RETRIES", "0")
+    limit = {"message": "Rate limit reached", "type": "tokens", "code": "rate_limit_exceeded"}
+    aimock.answer({"match": asked("What"), "response": {"error": limit, "status": 429}})
+
+    with pytest.raises(errors.RateLimited) as refused:
+        ask()
+
+    # Its headers: no requests left for 1 s, no tokens for 6m0s.
+    assert refused.value.next_step == "Wait 6 minutes and run the cell again."
+
+
+def test_a_wait_that_nobody_has_is_not_waited(aimock: AiMock) -> None:
+    limit = {"message": "Rate limit reached", "type": "requests", "code": "rate_limit_exceeded"}
+    aimock.answer({"match": asked("What"), "response": {"error": limit, "status": 429, "retryAfter": 7200}})
+
+    with pytest.raises(errors.RateLimited) as refused:
+        ask()
+
+    assert refused.value.next_step == "Wait 2 hours and run the cell again."
+    assert len(aimock.requests()) == 1
+
+
 def test_a_stream_that_breaks_off_keeps_what_came(aimock: AiMock) -> None:
     aimock.answer(
         {

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from serving.running import TOKEN, Command
 
-from nbaudio import Clip
+from nbaudio import Captions, Clip
 
 from .children import Child
 from .conftest import WAYS
@@ -107,6 +107,19 @@ def test_an_earlier_answer_is_known_by_its_id(litellm: LiteLlm) -> None:
 def test_a_transcription(litellm: LiteLlm, question: bytes) -> None:
     file = ("question.wav", base64.b64encode(question).decode())
     assert "golden retriever" in litellm("transcription", file=file, response_format="json")["text"].lower()
+
+
+@pytest.mark.parametrize("form", ["text", "srt", "vtt", "verbose_json"])
+def test_transcriptions_in_other_forms(litellm: LiteLlm, question: bytes, form: str) -> None:
+    file = ("question.wav", base64.b64encode(question).decode())
+    found = litellm("transcription", file=file, response_format=form)
+    text = found["text"]  # where the answer is no JSON it is all here
+    assert "golden retriever" in text.lower()
+    if form in ("srt", "vtt"):
+        (cue, *_) = (Captions.from_srt if form == "srt" else Captions.from_vtt)(text)
+        assert 0 <= cue.start_s < cue.end_s <= Clip(question).duration_s
+    if form == "verbose_json":
+        assert found["segments"][-1]["end"] <= found["duration"]
 
 
 def test_speech(litellm: LiteLlm) -> None:

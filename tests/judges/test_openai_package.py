@@ -126,6 +126,27 @@ def test_transcriptions_with_times(client: openai.OpenAI, question: bytes, form:
     assert found.segments[-1].end <= found.duration
 
 
+def test_a_transcription_with_what_is_certain(client: openai.OpenAI, question: bytes) -> None:
+    file = ("question.wav", question)
+    found = client.audio.transcriptions.create(file=file, model="offline", include=["logprobs"])
+    assert found.logprobs
+    assert all(entry.logprob is not None and entry.logprob <= 0 for entry in found.logprobs)
+    assert "".join(entry.token or "" for entry in found.logprobs).strip() == found.text
+
+
+def test_a_transcription_that_can_not_be(client: openai.OpenAI, question: bytes) -> None:
+    asked: Any = {"file": ("question.wav", question), "model": "offline"}
+    for wrong, param in (
+        ({"response_format": "diarized_json"}, "response_format"),
+        ({"response_format": "yaml"}, "response_format"),
+        ({"timestamp_granularities": ["word"]}, "timestamp_granularities"),
+        ({"file": ("noise.wav", b"no sound at all")}, "file"),
+    ):
+        with pytest.raises(openai.BadRequestError) as refused:
+            client.audio.transcriptions.create(**{**asked, **wrong})
+        assert refused.value.param == param
+
+
 def test_a_transcription_that_is_streamed(client: openai.OpenAI, question: bytes) -> None:
     file = ("question.wav", question)
     events = list(client.audio.transcriptions.create(file=file, model="offline", stream=True))

@@ -44,6 +44,12 @@ def refused(status: int, body: Any, **headers: str) -> errors.ServerRefused:
     return error_from_response(status, headers, content, server="OpenAI", key_from="OPENAI_API_KEY")
 
 
+def test_a_limit_is_told_with_the_time_it_lasts() -> None:
+    headers = {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}
+    error = refused(429, FIXTURES["rate_limited"]["body"], **headers)
+    assert error.next_step == "Wait 6 minutes and run the cell again."
+
+
 def test_every_fixture_has_an_expectation() -> None:
     assert set(FIXTURES) == set(EXPECTED)
 
