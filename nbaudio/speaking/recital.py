@@ -30,7 +30,6 @@ from nbaudio.wire.speech import WordTime
 
 __all__ = ["Recital"]
 
-_AT_ONCE = 4  # requests; more would soon be too many for a free account
 _mute: dict[tuple[str, str], str] = {}
 """Why an address has no speech endpoint for a model, of those that turned out to have none."""
 _kept: dict[str, Passage] = {}
@@ -131,7 +130,7 @@ class Recital:
         await self._side_by_side(way, guesses)
 
     async def _side_by_side(self, way: Way, expected: dict[int, Estimate]) -> None:
-        free, taken = anyio.CapacityLimiter(_AT_ONCE), anyio.Event()
+        free, taken = anyio.CapacityLimiter(self._backend.dialect.speeches_at_once), anyio.Event()
         failed: list[tuple[int, errors.NbaudioError]] = []
 
         async def one(index: int, passage: Passage, first: bool) -> None:

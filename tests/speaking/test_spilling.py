@@ -6,17 +6,16 @@ import gc
 import os
 import pickle
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from abilities import able
 from openai_server import OpenAIServer
 
 import nbaudio as nba
 from nbaudio import AudioDelta, TextDelta, errors
-from nbaudio.settings import Backend, NbAudio
-from nbaudio.speaking import recital, spilling
+from nbaudio.speaking import spilling
 from nbaudio.speaking.spilling import LongSound, Pieces, Spill
 
 LONG = " ".join(f"This is sentence number {n}, which goes on for a little while longer." for n in range(12))
@@ -34,13 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes four sentences at a time."""
-    resolve = NbAudio.resolve
-
-    def resolved(self: NbAudio) -> Backend:
-        backend = resolve(self)
-        return replace(backend, dialect=replace(backend.dialect, longest_speech=300))
-
-    monkeypatch.setattr(NbAudio, "resolve", resolved)
+    able(monkeypatch, longest_speech=300)
 
 
 def full_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
@@ -139,7 +132,7 @@ class TestSpeech:
     def test_passages_that_are_finished_are_kept_on_disk(
         self, server: OpenAIServer, small: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(recital, "_AT_ONCE", 1)
+        able(monkeypatch, speeches_at_once=1)
         whole, sound = nba.speak(LONG), server.speech
 
         def speech(text: str) -> Any:
