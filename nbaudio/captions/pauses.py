@@ -83,9 +83,13 @@ class Loudness:
         long = pauses[:, 1] - pauses[:, 0] > _SHORTEST_S
         return Speech(float(starts_s[0]), float(ends_s[-1]), pauses[long])
 
-    def softest(self, start_s: float, end_s: float) -> float:
-        """The second, between two times, at which the sound is softest for 50 ms."""
+    def softest(self, start_s: float, end_s: float, *, middle_db: float = 0.0) -> float:
+        """The second, between two times, at which the sound is softest for 50 ms.
+
+        The middle between them may be louder by `middle_db` than the ends are, and is taken all the same.
+        """
         first, last = round(start_s / self._step_s), min(self._steps, round(end_s / self._step_s))
         power = np.convolve(self._power[first:last], np.ones(_SOFT_STEPS), "valid")
-        at = int(np.argmin(power)) if len(power) else 0
+        level = 10 * np.log10(np.maximum(power, 1e-20)) + middle_db * np.abs(np.linspace(-1, 1, len(power)))
+        at = int(np.argmin(level)) if len(level) else 0
         return (first + at + _SOFT_STEPS / 2) * self._step_s

@@ -64,7 +64,7 @@ class Endpoint:
         passage.said = passage.text
 
     async def _send(self, passage: Passage, put: Put, taken: Callable[[], None], *, events: bool) -> None:
-        reader = SpeechReader(self._order.format)
+        reader = SpeechReader(self._order.format, keep_pcm=False)  # the passage has the pieces
         arrival = _Arrival(passage, put)
         connection = connection_to(self._backend, self._settings)
         try:

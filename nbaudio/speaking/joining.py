@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from nbaudio.speaking.spilling import LongSound, Pieces, Spill
 from nbaudio.wire.answers import STREAM_SAMPLE_RATE, AudioDelta, TextDelta
 
 __all__ = ["Joining"]
@@ -31,10 +32,12 @@ class Joining:
         Gets the pieces.
     count : int
         How many passages there are.
+    spill : Spill, optional
+        Where the sound of passages waits for those before them.
 
     Attributes
     ----------
-    pcm16 : bytearray
+    sound : LongSound
         All sound that has been passed on.
     words : list of str
         The words that have been passed on, of each passage that has begun.
@@ -44,9 +47,9 @@ class Joining:
         The frame at which its first one stands, or would stand if it had not been cut.
     """
 
-    def __init__(self, put: Callable[[TextDelta | AudioDelta], None], count: int) -> None:
+    def __init__(self, put: Callable[[TextDelta | AudioDelta], None], count: int, spill: Spill | None = None) -> None:
         self._put, self._count = put, count
-        self._waiting: list[list[TextDelta | AudioDelta]] = [[] for _ in range(count)]
+        self._waiting = [Pieces(spill) for _ in range(count)]
         self._done = [False] * count
         self._turn = 0
         self._held = np.zeros(0, np.int16)  # the end of the sound so far, which may be the end of its passage
@@ -55,7 +58,7 @@ class Joining:
         self._opening: Samples | None = None
         self._first_words: list[str] = []
         self._heard = False  # whether any sound has come that is not quiet
-        self.pcm16 = bytearray()
+        self.sound = LongSound()
         self.words = [""] * min(count, 1)
         self.begins = [0] * min(count, 1)
         self.offsets = [0] * min(count, 1)
@@ -104,7 +107,7 @@ class Joining:
             return
         if not self._heard and len(loud := _loud(sound)):
             self._heard = True
-            self.begins[0] = len(self.pcm16) // 2 + len(self._held) + int(loud[0])
+            self.begins[0] = self.sound.frames + len(self._held) + int(loud[0])
         self._held = np.concatenate([self._held, sound])
         if self._count == 1:
             self._release(0)
@@ -126,7 +129,7 @@ class Joining:
         if not self._quiet_end():
             self._held[-_FADE:] = _faded(self._held[-_FADE:][::-1])[::-1]
         self._release(0)
-        before = len(self.pcm16) // 2
+        before = self.sound.frames
         self.offsets.append(before - cut)
         self.begins.append(before - cut + quiet)
         self._sound(opening[cut:quiet])
@@ -157,7 +160,7 @@ class Joining:
     def _sound(self, samples: Samples) -> None:
         if len(samples):
             pcm16 = samples.astype("<i2").tobytes()
-            self.pcm16 += pcm16
+            self.sound.add(pcm16)
             self._put(AudioDelta(pcm16))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from nbaudio.speaking.spilling import Pieces
 from nbaudio.wire.answers import AudioDelta, TextDelta
 from nbaudio.wire.speech import WordTime
 from nbaudio.wire.usage import Usage
@@ -39,7 +40,7 @@ class Passage:
 
     text: str
     gap: str = ""
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: Pieces = field(default_factory=Pieces)
     file: bytes = field(default=b"", repr=False)
     words: list[WordTime] = field(default_factory=list)
     said: str = ""
@@ -51,7 +52,7 @@ class Passage:
     @property
     def frames(self) -> int:
         """How many frames of sound have come."""
-        return sum(len(piece.pcm16) // 2 for piece in self.pieces if isinstance(piece, AudioDelta))
+        return self.pieces.frames
 
     @property
     def reported(self) -> bool:

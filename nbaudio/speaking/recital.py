@@ -21,6 +21,7 @@ from nbaudio.speaking.passage import Order, Passage, Piece, Way
 from nbaudio.speaking.paying import Paying
 from nbaudio.speaking.progress import Progress
 from nbaudio.speaking.speech import Speech
+from nbaudio.speaking.spilling import Pieces, Spill
 from nbaudio.speaking.verbatim import Verbatim
 from nbaudio.spending.budget import Budget
 from nbaudio.spending.estimate import Estimate
@@ -29,7 +30,6 @@ from nbaudio.wire.speech import WordTime
 
 __all__ = ["Recital"]
 
-_AT_ONCE = 4  # requests; more would soon be too many for a free account
 _mute: dict[tuple[str, str], str] = {}
 """Why an address has no speech endpoint for a model, of those that turned out to have none."""
 _kept: dict[str, Passage] = {}
@@ -112,12 +112,13 @@ class Recital:
     def partial(self) -> Speech | None:
         """What has come so far, up to the first passage that is not complete; None where nothing has."""
         self._joining.stop()
-        return self._speech(whole=False) if self._joining.pcm16 else None
+        return self._speech(whole=False) if self._joining.sound.frames else None
 
     async def _speak(self) -> None:
         way = self._way
-        self._passages = [Passage(text, gap) for gap, text in passages(self._said, way.fits)]
-        self._joining = Joining(self._put, len(self._passages))
+        spill = Spill()
+        self._passages = [Passage(text, gap, Pieces(spill)) for gap, text in passages(self._said, way.fits)]
+        self._joining = Joining(self._put, len(self._passages), spill)
         for place, passage in enumerate(self._passages):
             if (kept := _kept.get(way.key(passage))) is not None:
                 self._passages[place] = replace(kept, gap=passage.gap)
@@ -129,7 +130,7 @@ class Recital:
         await self._side_by_side(way, guesses)
 
     async def _side_by_side(self, way: Way, expected: dict[int, Estimate]) -> None:
-        free, taken = anyio.CapacityLimiter(_AT_ONCE), anyio.Event()
+        free, taken = anyio.CapacityLimiter(self._backend.dialect.speeches_at_once), anyio.Event()
         failed: list[tuple[int, errors.NbaudioError]] = []
 
         async def one(index: int, passage: Passage, first: bool) -> None:
@@ -163,6 +164,8 @@ class Recital:
             raise self._told(*failed[0])
 
     def _finish(self, index: int) -> None:
+        if len(self._passages) > 1:
+            self._passages[index].file = b""  # its pieces are joined to others: nobody wants the file as it came
         self._joining.end(index)
         self._put(Progress(sum(passage.done for passage in self._passages), len(self._passages)))
 
@@ -199,9 +202,9 @@ class Recital:
         edges = [0]
         for words in self._joining.words:
             edges.append(edges[-1] + len(words))
-        frames = len(self._joining.pcm16) // 2
+        frames = self._joining.sound.frames
         return Speech(
-            Clip(file) if file else Clip.from_pcm16(bytes(self._joining.pcm16)),
+            Clip(file) if file else self._joining.sound.clip(),
             text=self._text,
             said=said,
             way=self._way.name,

@@ -12,6 +12,7 @@ __all__ = ["Limits", "Piece", "cut"]
 
 _EARLIEST = 0.75  # of a piece's length, from which on a pause is a place to cut
 _LONG_ENOUGH_S = 0.6  # a pause of a breath; of longer ones the nearer is as good
+_MIDDLE_DB = 6.0  # so much louder than the ends of a pause its middle may be, to be the place
 _LAST_RESORT_S = 5.0  # without a pause the cut is at the softest moment of so many seconds
 
 
@@ -86,7 +87,10 @@ def _piece(loudness: Loudness, number: int, start_s: float, end_s: float) -> Pie
 
 
 def _place(loudness: Loudness, earliest_s: float, wished_s: float, latest_s: float) -> float:
-    """The middle of the best pause between two times: a long one near to where the cut is wished for."""
+    """A place in the best pause between two times: a long one near to where the cut is wished for.
+
+    Beside a bang soft words count as a pause too, and so it is the softest place in it, near the middle.
+    """
     speech = loudness.speech(earliest_s, latest_s, pauses_at_its_end=True)
     if speech is None:  # silence throughout
         return round(wished_s, 2)
@@ -99,5 +103,5 @@ def _place(loudness: Loudness, earliest_s: float, wished_s: float, latest_s: flo
     rated = [(good(start, end), start, end) for start, end in pauses if end > start]
     if rated:
         _, start, end = max(rated)
-        return round((start + end) / 2, 2)
+        return round(loudness.softest(start, end, middle_db=_MIDDLE_DB), 2)
     return loudness.softest(max(earliest_s, latest_s - _LAST_RESORT_S), latest_s)

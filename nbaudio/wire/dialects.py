@@ -113,6 +113,8 @@ class Dialect:
     longest_speech: int = 4096
     """The most code points of one request, and the most tokens, 0 for any."""
     longest_speech_tokens: int = 0
+    speeches_at_once: int = 4
+    """How many parts of a longer text at a time; more would soon be too many for a free account."""
 
     # speech to text
     word_times_model: str = ""

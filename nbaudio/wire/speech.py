@@ -120,6 +120,8 @@ class SpeechReader:
     ----------
     asked_format : str
         The ``response_format`` of the request.
+    keep_pcm : bool
+        Whether `audio` holds PCM at 24,000 Hz too; what is done with its pieces may be enough.
 
     Attributes
     ----------
@@ -135,7 +137,10 @@ class SpeechReader:
         Whether all of it has come.
     """
 
-    def __init__(self, asked_format: str = "pcm") -> None:
+    def __init__(self, asked_format: str = "pcm", *, keep_pcm: bool = True) -> None:
+        self._keep_pcm = keep_pcm
+        self.started = False
+        """Whether any sound has come."""
         self.format = asked_format
         self.sample_rate = STREAM_SAMPLE_RATE
         self.usage = Usage()
@@ -152,11 +157,6 @@ class SpeechReader:
     def audio(self) -> bytes:
         """The bytes of `format` that have come."""
         return bytes(self._sound)
-
-    @property
-    def started(self) -> bool:
-        """Whether any sound has come."""
-        return bool(self._sound)
 
     def begin(self, content_type: str) -> bool:
         """Take in what the answer says that it is; gives whether events follow, and not the sound itself.
@@ -188,7 +188,9 @@ class SpeechReader:
             self._look_at(data)
         if self._wav is not None:
             data = self._out_of_wav(self._wav, data)
-        self._sound += data
+        self.started |= bool(data)
+        if self._keep_pcm or self.format != "pcm" or self.sample_rate != STREAM_SAMPLE_RATE:
+            self._sound += data
         return self._pieces(data) if self.format == "pcm" else []
 
     def take_event(self, event: Any) -> list[AudioDelta | WordsTimed]:

@@ -61,7 +61,7 @@ def test_in_whatever_order_they_come_they_are_joined_sample_for_sample(order: tu
         heard.take(index, (ONE, TWO, THREE)[index], f"w{index} ")
     assert np.array_equal(heard.samples, np.concatenate([ONE, TWO, THREE]))
     assert heard.words == "w0 w1 w2 "
-    assert bytes(heard.joining.pcm16) == heard.samples.tobytes()
+    assert heard.joining.sound.clip().encode("pcm16") == heard.samples.tobytes()
     assert heard.joining.offsets == [0, len(ONE), len(ONE) + len(TWO)]
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from abilities import able
 from openai_server import Gate, OpenAIServer, Scripted
 
 import nbaudio as nba
 from nbaudio import errors
 from nbaudio.settings import settings
-from nbaudio.speaking import recital
 from nbaudio.wire.usage import Usage
 
 TEXT = "Hello from a notebook."
@@ -31,17 +31,7 @@ def same(speech: nba.Clip, expected: Any) -> bool:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes four sentences at a time."""
-    from dataclasses import replace
-
-    from nbaudio.settings import Backend, NbAudio
-
-    resolve = NbAudio.resolve
-
-    def resolved(self: NbAudio) -> Backend:
-        backend = resolve(self)
-        return replace(backend, dialect=replace(backend.dialect, longest_speech=300))
-
-    monkeypatch.setattr(NbAudio, "resolve", resolved)
+    able(monkeypatch, longest_speech=300)
 
 
 class TestOneRequest:
@@ -392,7 +382,7 @@ class TestLong:
         self, server: OpenAIServer, short: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         broken = Scripted(500, {"x-should-retry": "false"}, {"error": {"message": "Broken."}})
-        monkeypatch.setattr(recital, "_AT_ONCE", 1)
+        able(monkeypatch, speeches_at_once=1)
         passages = [" ".join(SENTENCES[at : at + 4]) for at in (0, 4, 8)]
         server.fail_next(broken)
         with pytest.raises(errors.ServerFailed, match=r"Passage 1 of 3"):

@@ -46,6 +46,18 @@ def test_pieces_fit_and_no_word_is_torn(seed: int, longest_s: float, duration_s:
     assert min(piece.duration_s for piece in pieces) > longest_s / 4
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_a_bang_makes_no_pause_of_soft_words(seed: int) -> None:
+    samples, said = beeps.spoken(60, seed=seed)
+    samples *= 0.01
+    bang = np.random.default_rng(seed).uniform(-0.9, 0.9, beeps.RATE // 20).astype(np.float32)
+    for start in range(beeps.RATE, len(samples) - len(bang), 2 * beeps.RATE):
+        samples[start : start + len(bang)] += bang
+    pieces = cut(Recording(nba.Clip(samples, sample_rate=beeps.RATE)), limits(12))
+    assert len(pieces) > 4
+    assert not any(one.start_s < piece.end_s < one.end_s for piece in pieces for one in said)
+
+
 def test_a_longer_pause_is_a_better_place() -> None:
     hush, word = np.zeros(int(0.12 * beeps.RATE), np.float32), beeps.beep("one")
     breath = np.zeros(beeps.RATE, np.float32)

@@ -21,6 +21,7 @@ import nbaudio as nba
 from nbaudio import Segment, TextDelta, Transcript, errors
 from nbaudio.settings import Backend, settings
 from nbaudio.spending import accounts
+from nbaudio.wire.transcription_models import TranscriptionModel, transcription_model
 
 LONG_S = 50.0
 LIMIT_S = 10.0
@@ -112,16 +113,20 @@ class TestCutting:
         assert len(server.requests) > 2
         assert max(len(request.raw) for request in server.requests) <= 100_000
 
-    def test_a_model_has_its_own_limit(self, server: OpenAIServer, tmp_path: Path) -> None:
-        server.heard = "word"
-        path = tmp_path / "talk.flac"
-        soundfile.write(
-            path, np.resize(nba.Clip(beeps.spoken(10.0)[0], beeps.RATE).resample(8_000).samples, 12_080_000), 8_000
-        )
-        assert nba.transcribe(path, model="whisper-1").text == "word"
-        assert sent(server) == [1510.0]
-        assert nba.transcribe(path, model="gpt-4o-transcribe").text == "word word word"
-        assert sum(sent(server)[1:]) == pytest.approx(1510.0, abs=0.5)
+    def test_a_model_has_its_own_limit(
+        self, server: OpenAIServer, talk: tuple[Path, list[Said]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def a_hundredth(name: str) -> TranscriptionModel:
+            known = transcription_model(name)
+            return replace(known, longest_s=known.longest_s / 100)
+
+        monkeypatch.setattr("nbaudio.transcribing.wanted.transcription_model", a_hundredth)
+        path, said = talk
+        check(nba.transcribe(path, model="whisper-1", timestamps="word"), said)
+        assert sent(server) == [pytest.approx(LONG_S, abs=1)]
+        assert nba.transcribe(path, model="gpt-4o-transcribe").text == " ".join(one.word for one in said)
+        assert len(server.requests) == 1 + 4
+        assert max(sent(server)[1:]) <= 15.1  # of 1500 s
 
     def test_a_long_silence_is_not_sent(self, server: OpenAIServer, small: Backend) -> None:
         samples, said = beeps.spoken(15.0)
@@ -338,8 +343,8 @@ class TestSpeakers:
         """Ada speaks low words and Bob high ones; a third joins late. They speak for some seconds each."""
         low, high, late = beeps.WORDS[:6], beeps.WORDS[6:12], beeps.WORDS[12:]
         parts, said, at = [], [], 0
-        for turn in range(20):
-            words = late if turn in (13, 17) else (low, high)[turn % 2]
+        for turn in range(12):
+            words = late if turn in (7, 11) else (low, high)[turn % 2]
             for number in range(8):
                 beep = beeps.beep(words[number % len(words)])
                 said.append(Said(words[number % len(words)], at / beeps.RATE, (at + len(beep)) / beeps.RATE))
@@ -428,11 +433,11 @@ class TestOffline:
             "The train to the coast leaves at noon from the old station.",
         )
         sound = np.concatenate([engine().speaker.speak(sentence, "nova") for sentence in sentences])
-        times = 5
+        times = 3
         path = tmp_path / "talk.wav"
         soundfile.write(path, np.tile(sound, times), 24_000)
-        found = nba.transcribe(path, timestamps="word", progress=False, backend=limited(longest_s=30.0))
-        assert found.duration_s > 60
+        found = nba.transcribe(path, timestamps="word", progress=False, backend=limited(longest_s=20.0))
+        assert found.duration_s > 35
         assert found.text.lower().count("museum") == times
         starts = [word.start_s for word in found.words if word.text.lower().startswith("museum")]
         first, every_s = starts[0], len(sound) / 24_000
