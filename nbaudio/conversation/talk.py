@@ -18,6 +18,7 @@ from nbaudio.conversation.counted import Counted
 from nbaudio.conversation.keeping import Keeping, Piece
 from nbaudio.conversation.messages import from_messages
 from nbaudio.conversation.options import Given
+from nbaudio.conversation.parking import park_earlier
 from nbaudio.conversation.saved import load
 from nbaudio.conversation.sending import Sending
 from nbaudio.conversation.transcribing import atranscribe, put_words, transcribe
@@ -28,14 +29,11 @@ from nbaudio.events import Event, Finished, ToolCalled, ToolReturned
 from nbaudio.journal.watcher import journal
 from nbaudio.outgoing import Outgoing
 from nbaudio.settings import Backend, settings
-from nbaudio.sound.spool import park
 from nbaudio.spending.accounts import Account, Spent
 from nbaudio.spending.estimate import RequestSize, request_size
 from nbaudio.turns import Reply, Turn
 
 __all__ = ["Conversation"]
-
-_IN_MEMORY = 4  # turns at the end whose sound is likely to be used next; that of others lies on disk
 
 
 class Conversation(Counted, WaysOut):
@@ -90,6 +88,7 @@ class Conversation(Counted, WaysOut):
         self._account = Account(Spent.on_all(self._turns))
         self._answering = False
         self.on_change(self._tell_of_edits)
+        park_earlier(self._turns)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -347,15 +346,16 @@ class Conversation(Counted, WaysOut):
         for turn_id, words in answering.heard.items():  # earlier recordings, of a time with a server that heard them
             put_words(self, turn_id, words)
         self._turns[len(self) if again is None else again.at :] = turns
-        for turn in self._turns[:-_IN_MEMORY][-len(turns) - 1 :]:
-            for clip in turn.clips:
-                park(clip, sent=not isinstance(turn, Reply))
         self._answering = True  # watchers are told of it as an answer, not as an edit
         try:
             self._changed()
         finally:
             self._answering = False
         return turns
+
+    def _changed(self) -> None:
+        super()._changed()
+        park_earlier(self._turns)
 
     def _tell_of_edits(self) -> None:
         for watcher in self._watchers if not self._answering else ():
