@@ -20,6 +20,7 @@ from nbaudio.conversation.entering import Entering
 from nbaudio.conversation.keeping import Keeping, Piece
 from nbaudio.conversation.messages import from_messages
 from nbaudio.conversation.options import Given
+from nbaudio.conversation.parking import park_earlier
 from nbaudio.conversation.saved import load
 from nbaudio.conversation.sending import Sending
 from nbaudio.conversation.transcribing import atranscribe, put_words, transcribe
@@ -30,15 +31,12 @@ from nbaudio.events import Event, Finished, ToolCalled, ToolReturned
 from nbaudio.journal.watcher import journal
 from nbaudio.outgoing import Outgoing
 from nbaudio.settings import Backend, settings
-from nbaudio.sound.spool import park
 from nbaudio.spending.accounts import Account, Spent
 from nbaudio.spending.estimate import RequestSize, request_size
 from nbaudio.spending.ledger import Ledger
 from nbaudio.turns import Reply, Turn
 
 __all__ = ["Conversation"]
-
-_IN_MEMORY = 4  # turns at the end whose sound is likely to be used next; that of others lies on disk
 
 
 class Conversation(Counted, WaysOut):
@@ -93,6 +91,7 @@ class Conversation(Counted, WaysOut):
         self._account = Account(Spent.on_all(self._turns))
         self._answering = False
         self.on_change(self._tell_of_edits)
+        park_earlier(self._turns)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -350,19 +349,6 @@ class Conversation(Counted, WaysOut):
         """Begin to add a question whose answer comes by another way than a request, as in a Realtime session."""
         return Entering(self, self._watchers, question, self._add)
 
-    def _add(self, turns: Sequence[Turn], at: int | None = None) -> Sequence[Turn]:
-        """Add turns at the end, or in the place of all from `at` on."""
-        self._turns[len(self) if at is None else at :] = turns
-        for turn in self._turns[:-_IN_MEMORY][-len(turns) - 1 :]:
-            for clip in turn.clips:
-                park(clip, sent=not isinstance(turn, Reply))
-        self._answering = True  # watchers are told of it as an answer, not as an edit
-        try:
-            self._changed()
-        finally:
-            self._answering = False
-        return turns
-
     def _keep(self, turns: Sequence[Turn], answering: Answering, again: Again | None) -> Sequence[Turn]:
         """Add the turns of a question, in the place of what had come of it before; gives those that were added."""
         self._dead_ids |= answering.dead_ids
@@ -371,6 +357,20 @@ class Conversation(Counted, WaysOut):
         for turn_id, words in answering.heard.items():  # earlier recordings, of a time with a server that heard them
             put_words(self, turn_id, words)
         return self._add(turns, None if again is None else again.at)
+
+    def _add(self, turns: Sequence[Turn], at: int | None = None) -> Sequence[Turn]:
+        """Add turns at the end, or in the place of all from `at` on."""
+        self._turns[len(self) if at is None else at :] = turns
+        self._answering = True  # watchers are told of it as an answer, not as an edit
+        try:
+            self._changed()
+        finally:
+            self._answering = False
+        return turns
+
+    def _changed(self) -> None:
+        super()._changed()
+        park_earlier(self._turns)
 
     def _tell_of_edits(self) -> None:
         for watcher in self._watchers if not self._answering else ():

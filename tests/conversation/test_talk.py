@@ -146,6 +146,22 @@ class TestALongTalk:
         finally:
             tracemalloc.stop()
 
+    def test_nor_with_sounds_that_were_put_in_by_hand(self) -> None:
+        def turn(number: int) -> nba.Turn:
+            return nba.Turn("user", clips=(Clip.from_pcm16(bytes([number]) * 4800),))
+
+        def parked(chat: nba.Conversation) -> list[int]:
+            return [at for at, turn in enumerate(chat) if turn.clips[0].parked]
+
+        chat = nba.Conversation(map(turn, range(6)))
+        assert parked(chat) == [0, 1]
+        chat.append(turn(6))
+        chat.insert(0, turn(7))
+        chat[2] = turn(8)
+        chat.edit(3, Clip.from_pcm16(bytes([9]) * 4800))
+        assert parked(chat) == [0, 1, 2, 3]
+        assert [one.clip.encode("pcm16")[0] for one in chat] == [7, 0, 8, 9, 3, 4, 5, 6]
+
     def test_a_sound_that_goes_out_with_each_request_is_made_ready_once(
         self, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
