@@ -140,6 +140,24 @@ def test_a_late_piece_is_an_underrun_and_the_next_answer_of_that_source_waits_lo
     assert other["first_ms"] < 200
 
 
+def test_the_next_page_knows_who_was_late(opened: Open) -> None:
+    late, heard = opened(), """async ([key, source, held_ms]) => {
+        const sound = Sound.of(key, {sampleRate: 24000, source}), samples = noise(24000);
+        await feed(sound, samples, {late: index => index > 4 ? held_ms : 0});
+        await until(sound, () => !sound.playing);
+        return [sound.underruns, sound.first_sound_ms - sound.first_piece_ms];
+    }"""
+    underruns, _ = late.evaluate(heard, ["a", "late on the page before", 250])
+    assert underruns >= 1
+    late.close()
+
+    again, other = opened(), opened()
+    underruns, first_ms = again.evaluate(heard, ["a", "late on the page before", 250])
+    assert underruns == 0
+    assert first_ms > 200
+    assert other.evaluate(heard, ["a", "another source", 0])[1] < 200
+
+
 def test_a_page_speaks_one_answer_after_the_other(page: Page) -> None:
     told = page.evaluate(
         """async () => {
