@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from nbconvert import HTMLExporter
+from openai_server import OpenAIServer, serve
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from .browser import NoBrowser, hearing, launch
@@ -58,6 +59,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
     yield running
     left = running.stop()
     assert not left, f"The server left processes behind: {left}"
+
+
+@pytest.fixture
+def openai() -> Iterator[OpenAIServer]:
+    """A server that answers at once as OpenAI's does, for kernels that have run the cell `asking`."""
+    with serve() as running:
+        yield running
+        running.release()
 
 
 Open = Callable[..., NotebookPage]

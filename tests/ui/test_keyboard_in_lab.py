@@ -5,10 +5,9 @@ The pictures go to ``build/screenshots/lab``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import pytest
-from openai_server import Gate, OpenAIServer, serve
+from openai_server import Gate, OpenAIServer
 from playwright.sync_api import Locator, expect
 
 from .looks import PICTURES
@@ -62,13 +61,6 @@ class Keyboard:
 
     def look(self, name: str) -> None:
         self.notebook.pictures(PICTURES / "lab" / name)
-
-
-@pytest.fixture
-def openai() -> Iterator[OpenAIServer]:
-    with serve() as running:
-        yield running
-        running.release()
 
 
 def test_a_recording_by_keys_alone(server: JupyterServer, lab: Open, openai: OpenAIServer) -> None:

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable
 
 import pytest
-from openai_server import serve
+from openai_server import OpenAIServer
 from playwright.sync_api import expect
 
 from .notebook_page import NotebookPage
@@ -21,60 +21,57 @@ player
 """
 
 
-def test_an_answer_plays(server: JupyterServer, on_new_page: Callable[..., NotebookPage]) -> None:
-    server.write_notebook("seven.ipynb", "%load_ext nbaudio", "%%speak --once --voice coral\nHello!")
+def test_answers_and_widgets(
+    server: JupyterServer, on_new_page: Callable[..., NotebookPage], openai: OpenAIServer
+) -> None:
+    server.write_notebook("seven.ipynb", asking(openai), "%%speak --once --voice coral\nIs it a good dog?")
     notebook = on_new_page("seven.ipynb", room="notebooks")
 
+    # -- an answer
     assert notebook.run_all(), notebook.errors()
-
-    words = notebook.code_cells()[1].shown("text/plain")[0].splitlines()[0]
     [card] = notebook.cards(1)
-    assert words in card.text
+    assert openai.words in card.text
     notebook.until("sounds[0].position_s > 0.3")
     [sound] = notebook.sounds()
     assert sound["underruns"] == 0
     notebook.save()
+
+    # -- the three widgets
+    notebook.begin_only(PLAYER, "recorder = nba.Recorder(silence_s=0)\nrecorder", "nba.VoiceChat()")
+    assert notebook.end(), notebook.errors()
+    page = notebook.page
+    page.locator(".nbaudio-player").get_by_role("button", name="Play").click()
+    notebook.until("sounds.at(-1).position_s > 0.3")
+    assert notebook.execute("player.position_s = 12.0") == ""
+    notebook.until("sounds.at(-1).position_s > 12.3")
+    assert notebook.execute("player.playing") == "True"
+
+    recorder = page.locator(".nbaudio-recorder")
+    recorder.get_by_role("button", name="Record", exact=True).click()
+    notebook.until("sounds.every(sound => !sound.playing)")  # while somebody speaks
+    page.wait_for_function("() => [...nbaudio.recorders.values()].some(one => one.pieces > 5)")
+    recorder.get_by_role("button", name="Stop").click()
+    expect(recorder.get_by_role("status")).to_contain_text("Recorded ")
+    assert notebook.execute("recorder.clip.duration_s > 0.5") == "True"
+
+    chat = page.locator(".nbaudio-chat")
+    chat.get_by_role("textbox", name="Your words").fill("Is it a good dog?")
+    page.keyboard.press("Enter")
+    expect(chat.get_by_role("article")).to_have_count(2)
+    expect(chat.get_by_role("article").nth(1)).to_contain_text(openai.words)
+    notebook.until("sounds.at(-1).position_s > 0.3")
+    chat.get_by_role("button", name="Hold to talk").hover()
+    page.mouse.down()
+    expect(chat.get_by_text("Recording.")).to_be_visible()
+    page.wait_for_function("() => [...nbaudio.chats.values()][0].recording.get('elapsed_s') > 0.5")
+    page.mouse.up()
+    expect(chat.get_by_role("article")).to_have_count(4)
+    [part] = openai.requests[-1].body["messages"][-1]["content"]
+    assert part["type"] == "input_audio"
     notebook.close()
 
+    # -- what was saved
     reopened = on_new_page("seven.ipynb", room="notebooks")
     [player] = reopened.play_all()
     assert player.faults() == []
-    assert words in player.beside
-
-
-def test_the_three_widgets_work(server: JupyterServer, on_new_page: Callable[..., NotebookPage]) -> None:
-    with serve() as openai:
-        widgets = (PLAYER, "recorder = nba.Recorder(silence_s=0)\nrecorder", "nba.VoiceChat()")
-        server.write_notebook("widgets.ipynb", asking(openai), *widgets)
-        notebook = on_new_page("widgets.ipynb", room="notebooks")
-        assert notebook.run_all(), notebook.errors()
-        page = notebook.page
-
-        page.locator(".nbaudio-player").get_by_role("button", name="Play").click()
-        notebook.until("sounds[0].position_s > 0.3")
-        assert notebook.execute("player.position_s = 12.0") == ""
-        notebook.until("sounds[0].position_s > 12.3")
-        assert notebook.execute("player.playing") == "True"
-
-        recorder = page.locator(".nbaudio-recorder")
-        recorder.get_by_role("button", name="Record", exact=True).click()
-        notebook.until("!sounds[0].playing")  # while somebody speaks
-        page.wait_for_function("() => [...nbaudio.recorders.values()].some(one => one.pieces > 5)")
-        recorder.get_by_role("button", name="Stop").click()
-        expect(recorder.get_by_role("status")).to_contain_text("Recorded ")
-        assert notebook.execute("recorder.clip.duration_s > 0.5") == "True"
-
-        chat = page.locator(".nbaudio-chat")
-        chat.get_by_role("textbox", name="Your words").fill("Is it a good dog?")
-        page.keyboard.press("Enter")
-        expect(chat.get_by_role("article")).to_have_count(2)
-        expect(chat.get_by_role("article").nth(1)).to_contain_text(openai.words)
-        notebook.until("sounds.some(sound => sound !== sounds[0] && sound.position_s > 0.3)")
-        chat.get_by_role("button", name="Hold to talk").hover()
-        page.mouse.down()
-        expect(chat.get_by_text("Recording.")).to_be_visible()
-        page.wait_for_function("() => [...nbaudio.chats.values()][0].recording.get('elapsed_s') > 0.5")
-        page.mouse.up()
-        expect(chat.get_by_role("article")).to_have_count(4)
-        [part] = openai.requests[-1].body["messages"][-1]["content"]
-        assert part["type"] == "input_audio"
+    assert openai.words in player.beside

@@ -70,7 +70,7 @@ def test_what_is_said_arrives_in_pieces_until_a_silence_ends_it(opened: Opened, 
 def test_level_and_time_are_told_at_most_ten_times_a_second(opened: Opened) -> None:
     recorder = opened(silence_s=0)
     recorder.button("Record").click()
-    recorder.until_seconds(3.0)
+    recorder.until_seconds(2.0)
     told = [saved for saved in recorder.saved if "level_dbfs" in saved and "state" not in saved]
     assert len(told) <= 10 * recorder.get("elapsed_s") + 1
     times = [saved["elapsed_s"] for saved in told]
@@ -106,7 +106,7 @@ def test_a_key_that_is_held_down_does_not_stop_what_it_began(opened: Opened) -> 
     recorder.page.keyboard.up("Enter")
 
 
-@pytest.mark.parametrize("seconds", [0.5, 3.0])
+@pytest.mark.parametrize("seconds", [0.5, 2.5])
 def test_stopping_is_instant_at_any_length(opened: Opened, seconds: float) -> None:
     recorder = opened(silence_s=0)
     recorder.button("Record").click()
@@ -176,7 +176,7 @@ def test_the_microphone_goes_away(recording: RecorderOnPage) -> None:
 
 
 def test_a_browser_that_records_at_the_rate_of_the_device_only(opened: Opened, speech: Path) -> None:
-    recorder = opened()
+    recorder = opened(max_s=1.5)
     recorder.page.evaluate("""() => {
         const given = AudioContext.prototype.createMediaStreamSource;
         AudioContext.prototype.createMediaStreamSource = function (stream) {
@@ -209,7 +209,7 @@ def test_a_context_that_wants_a_click_says_so(opened: Opened) -> None:
 
 
 def test_players_are_silent_while_somebody_speaks(opened: Opened) -> None:
-    recorder = opened()
+    recorder = opened(max_s=0.5)
     player = recorder.place.add_player(shown_in="#far", state="arriving", play="queue")
     player.send_piece((voice(duration_s=9) * 32767).astype("<i2").tobytes())
     player.until("model.get('position_s') > 0.1")

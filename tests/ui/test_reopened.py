@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from openai_server import OpenAIServer
 from playwright.sync_api import Page
 
 from .notebook_page import NotebookPage
 from .players import play_all
-from .server import JupyterServer
+from .server import JupyterServer, asking
 
 Open = Callable[..., NotebookPage]
 
 
 def test_an_answer_is_there_for_a_page_that_is_reloaded_and_one_without_its_kernel(
-    server: JupyterServer, lab: Open, another_lab: Open, on_new_page: Open, page_on_disk: Callable[[Path], Page]
+    server: JupyterServer,
+    lab: Open,
+    another_lab: Open,
+    on_new_page: Open,
+    page_on_disk: Callable[[Path], Page],
+    openai: OpenAIServer,
 ) -> None:
-    server.write_notebook("kept.ipynb", "%load_ext nbaudio", "%%speak --once --voice onyx\nHello!")
+    openai.duration_s = 4.0
+    server.write_notebook("kept.ipynb", asking(openai), "%%speak --once\nIs it a good dog?")
     notebook = lab("kept.ipynb")
     assert notebook.run_all(), notebook.errors()
     words = notebook.code_cells()[1].shown("text/plain")[0].splitlines()[0]

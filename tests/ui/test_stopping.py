@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from openai_server import Gate, OpenAIServer
+
 from .notebook_page import NotebookPage
-from .server import JupyterServer
+from .server import JupyterServer, asking
+
+Open = Callable[..., NotebookPage]
 
 
-def test_a_failing_cell_shows_one_line_and_stops_the_run(
-    server: JupyterServer, lab: Callable[..., NotebookPage]
-) -> None:
+def test_a_failing_cell_shows_one_line_and_stops_the_run(server: JupyterServer, lab: Open) -> None:
     server.write_notebook("failing.ipynb", "%load_ext nbaudio", "%%speak --voice bob\nHello there.", "1 + 1")
     notebook = lab("failing.ipynb")
 
@@ -27,7 +29,7 @@ def test_a_failing_cell_shows_one_line_and_stops_the_run(
     assert following.execution_count is None
 
 
-def test_a_notebook_that_is_closed_falls_silent(server: JupyterServer, lab: Callable[..., NotebookPage]) -> None:
+def test_a_notebook_that_is_closed_falls_silent(server: JupyterServer, lab: Open) -> None:
     tone = "np.sin(np.arange(24_000 * 20) / 9)"
     server.write_notebook(
         "closed.ipynb", f"import numpy as np, nbaudio as nba\nnba.Player(nba.Clip({tone}, 24_000), playing=True)"
@@ -43,14 +45,14 @@ def test_a_notebook_that_is_closed_falls_silent(server: JupyterServer, lab: Call
 
 
 def test_an_interrupt_keeps_what_came_and_the_kernel_goes_on(
-    server: JupyterServer, lab: Callable[..., NotebookPage], another_lab: Callable[..., NotebookPage]
+    server: JupyterServer,
+    lab: Open,
+    another_lab: Open,
+    openai: OpenAIServer,
 ) -> None:
-    server.write_notebook(
-        "story.ipynb",
-        "%load_ext nbaudio",
-        '%%speak --instructions "Tell very long stories."\nTell me a story about a dog.',
-        "1 + 1",
-    )
+    openai.duration_s = 8.0
+    openai.gate = Gate(pieces=90)  # 3 s
+    server.write_notebook("story.ipynb", asking(openai), "%%speak\nTell me a story about a dog.", "1 + 1")
     notebook = lab("story.ipynb")
     notebook.begin()
     notebook.until("sounds[0]?.position_s > 0.5")

@@ -1,6 +1,7 @@
 // Which microphones there are, whether this page may use them, and which one the person likes.
 
 import { shutByPermission, shutForGood } from "./shut.js";
+import { storage } from "./storage.js";
 
 /** @typedef {import("./link.js").Link} Link */
 /** @typedef {[id: string, label: string]} Device */
@@ -86,14 +87,5 @@ async function permission() {
     return await navigator.permissions.query({ name: /** @type {PermissionName} */ ("microphone") });
   } catch {
     return undefined; // a browser that does not know the name: then only asking tells
-  }
-}
-
-/** @returns {Storage | undefined} a page may be without */
-function storage() {
-  try {
-    return localStorage;
-  } catch {
-    return undefined;
   }
 }

@@ -6,6 +6,7 @@
 import { canStream, SharedContext } from "./contexts.js";
 import { decoded } from "./decode.js";
 import { Lead } from "./lead.js";
+import { keep, learn, learnedOf } from "./leads.js";
 import { newOutput, useNoWorklets } from "./outputs.js";
 import { page } from "./page.js";
 import { samplesOf, wavHeader } from "./pcm16.js";
@@ -23,9 +24,6 @@ const READY_MS = 30_000; // and so does one whose first piece is awaited
  * be played only when all of it is here */
 
 /** @typedef {import("./outputs.js").Output} Output */
-
-/** @type {Map<string, import("./lead.js").Learned>} how pieces come from each source */
-const learned = new Map();
 
 /** Events: "change" (any readable but position_s), "position" (about 15 a second while it sounds), "ended". */
 export class Sound extends EventTarget {
@@ -127,7 +125,7 @@ export class Sound extends EventTarget {
 
   /** How long the first piece of an answer like this one is kept back. */
   get lead_s() {
-    return new Lead(this.#output?.report.learned ?? learned.get(this.#source)).seconds;
+    return new Lead(this.#output?.report.learned ?? learnedOf(this.#source)).seconds;
   }
 
   /** No sound is here at all. */
@@ -292,6 +290,7 @@ export class Sound extends EventTarget {
   #complete() {
     this.whole = true;
     this.lacking = false;
+    keep(this.#source);
     this.#early.clear();
     this.#arrivals = [];
     this.#output?.end();
@@ -334,7 +333,7 @@ export class Sound extends EventTarget {
   #connected() {
     const { channels, frames } = this.#samples;
     const { sampleRate } = this;
-    const output = newOutput({ sampleRate, channels, learned: learned.get(this.#source), frame: this.#frame });
+    const output = newOutput({ sampleRate, channels, learned: learnedOf(this.#source), frame: this.#frame });
     this.#learns = !this.whole;
     output.speed = this.#speed;
     output.volume = this.#volume;
@@ -373,7 +372,7 @@ export class Sound extends EventTarget {
     this.first_sound_ms ||= output.first_sound_ms;
     if (this.#learns) {
       this.underruns = underruns;
-      if (output.report.learned) learned.set(this.#source, output.report.learned);
+      if (output.report.learned) learn(this.#source, output.report.learned);
     }
     if (state === "over" && this.#wanted) return this.#ended();
     if (state === "playing") this.dispatchEvent(new Event("position"));

@@ -3,7 +3,7 @@
 /**
  * What plays. Events: "change", "position".
  * @typedef {EventTarget & {
- *   sound: {playing: boolean, speed: number, volume: number}, position_s: number,
+ *   sound: {playing: boolean, speed: number, volume: number}, position_s: number, arriving: boolean,
  *   play: () => unknown, pause: () => void, seek: (seconds: number) => void,
  * }} Playing
  */
@@ -19,7 +19,8 @@
  * @property {{kernel?: {interrupt?: () => Promise<void>} | null} | undefined} widget_manager
  */
 
-const PAUSE_MS = 250; // at most four positions a second go to the kernel
+const PAUSE_MS = 250; // at most four positions a second go to the kernel,
+const ARRIVING_PAUSE_MS = 500; // and two while pieces come: the kernel answers each with three messages
 const SAME_S = 1e-3; // a seek lands on a frame, not exactly where it was told to
 
 export class TwoWay {
@@ -88,7 +89,7 @@ export class TwoWay {
     this.#pause = setTimeout(() => {
       this.#pause = undefined;
       this.#tellPosition();
-    }, PAUSE_MS);
+    }, this.#player.arriving ? ARRIVING_PAUSE_MS : PAUSE_MS);
   }
 
   /** Where it is, if the kernel does not know; now it does. */

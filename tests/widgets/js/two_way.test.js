@@ -55,6 +55,7 @@ class Playing extends EventTarget {
   sound = this;
   #state = /** @type {Record<string, any>} */ ({ playing: false, speed: 1, volume: 1 });
   position_s = 0;
+  arriving = false;
   /** @type {number[]} */
   seeks = [];
 
@@ -144,16 +145,28 @@ test("what can't be done is told as it is", () => {
   assert.deepEqual(sound.seeks, [99]);
 });
 
-test("while it plays the position is told four times a second", () => {
+/** What is told of the position in 4 s, of 15 that the sound reports each second. */
+function positionsIn4s() {
   sound.play();
   model.saved = [];
   for (let tick = 1; tick <= 60; tick++) {
     sound.moveTo(tick / 15);
     mock.timers.tick(1000 / 15);
   }
-  assert.ok(model.saved.length >= 15 && model.saved.length <= 17, `${model.saved.length} in 4 s`);
   assert.ok(model.saved.every((told) => Object.keys(told).join() === "position_s"));
   assert.deepEqual(sound.seeks, []);
+  return model.saved.length;
+}
+
+test("while it plays the position is told four times a second", () => {
+  const told = positionsIn4s();
+  assert.ok(told >= 15 && told <= 17, `${told} in 4 s`);
+});
+
+test("while pieces come the position is told twice a second", () => {
+  sound.arriving = true;
+  const told = positionsIn4s();
+  assert.ok(told >= 7 && told <= 9, `${told} in 4 s`);
 });
 
 test("the last position is told, and where it was paused at once", () => {
