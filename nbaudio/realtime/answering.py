@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from nbaudio.errors import without_keys
 from nbaudio.turns import Reply
 from nbaudio.wire.answers import Answer, AudioDelta, TextDelta
 from nbaudio.wire.realtime.events import ArgumentsDone, AudioCame, Item, Response, TextCame, TranscriptCame, Wrong
@@ -74,7 +75,7 @@ class ComingAnswer:
             self._complete(item)
         status = (response.status if response is not None else "") or ""
         details = (response.status_details if response is not None else None) or {}
-        text = "".join(self._words)
+        text = without_keys("".join(self._words))
         answer = Answer(
             text=text,
             audio=bytes(self.pcm16),
