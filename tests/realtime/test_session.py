@@ -281,7 +281,7 @@ class TestTrouble:
         told = " ".join(event.text for event in seen if isinstance(event, Noticed))
         assert "broke off; it is opened again." in told
         assert "goes on" in told
-        items = [event["item"] for event in server.events if event["type"] == "conversation.item.create"]
+        items = [event["item"] for event in server.wait_for("conversation.item.create", 3)]
         replayed = [(item["role"], item["content"][0]) for item in items[1:]]
         assert replayed[0] == ("user", {"type": "input_text", "text": "I am Ada."})
         assert replayed[1] == ("assistant", {"type": "output_text", "text": WORDS})
@@ -387,8 +387,8 @@ class TestTrouble:
     def test_beyond_a_budget_an_open_microphone_is_not_answered(self, server: RealtimeServer, backend: Backend) -> None:
         with Realtime(backend=backend, budget=nba.Budget(tokens=320)) as session:
             session.say("Hello.")
-            session.send(pieces(tone(0.5) + QUIET))
             with pytest.raises(errors.BudgetExceeded):
+                session.send(pieces(tone(0.5) + QUIET))
                 list(session)
         assert session.conversation[2].clip is not None  # what was said is kept
 
