@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Loudness", "Speech"]
+__all__ = ["SHORTEST_PAUSE_S", "Loudness", "Speech"]
+
+SHORTEST_PAUSE_S = 0.08
+"""Seconds; shorter silences are mostly the closures of p, t and k."""
 
 _STEP_S = 0.01
 _SOFT_STEPS = 5
-_SHORTEST_S = 0.08  # shorter silences are mostly the closures of p, t and k
 _BELOW_SPEECH_DB, _ABOVE_FLOOR_DB = 30.0, 8.0  # what is softer than speech by this, or hardly above the floor, is none
 
 
@@ -80,7 +82,7 @@ class Loudness:
         starts_s, ends_s = (first + edges[::2]) * self._step_s, (first + edges[1::2]) * self._step_s
         goes_on = [(first + len(power)) * self._step_s] if pauses_at_its_end else []
         pauses = np.stack([ends_s[: None if goes_on else -1], [*starts_s[1:], *goes_on]], axis=1)
-        long = pauses[:, 1] - pauses[:, 0] > _SHORTEST_S
+        long = pauses[:, 1] - pauses[:, 0] > SHORTEST_PAUSE_S
         return Speech(float(starts_s[0]), float(ends_s[-1]), pauses[long])
 
     def softest(self, start_s: float, end_s: float, *, middle_db: float = 0.0) -> float:
@@ -89,7 +91,9 @@ class Loudness:
         The middle between them may be louder by `middle_db` than the ends are, and is taken all the same.
         """
         first, last = round(start_s / self._step_s), min(self._steps, round(end_s / self._step_s))
+        if last <= first:
+            return start_s
         power = np.convolve(self._power[first:last], np.ones(_SOFT_STEPS), "valid")
         level = 10 * np.log10(np.maximum(power, 1e-20)) + middle_db * np.abs(np.linspace(-1, 1, len(power)))
-        at = int(np.argmin(level)) if len(level) else 0
+        at = int(np.argmin(level))
         return (first + at + _SOFT_STEPS / 2) * self._step_s

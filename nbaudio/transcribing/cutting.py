@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from nbaudio.captions.pauses import Loudness
+from nbaudio.captions.pauses import SHORTEST_PAUSE_S, Loudness
 from nbaudio.transcribing.recording import Recording
 
 __all__ = ["Limits", "Piece", "cut"]
@@ -100,7 +100,7 @@ def _place(loudness: Loudness, earliest_s: float, wished_s: float, latest_s: flo
     def good(start: float, end: float) -> float:
         return min(end - start, _LONG_ENOUGH_S) - abs((start + end) / 2 - wished_s) / window_s / 10
 
-    rated = [(good(start, end), start, end) for start, end in pauses if end > start]
+    rated = [(good(start, end), start, end) for start, end in pauses if end - start >= SHORTEST_PAUSE_S]
     if rated:
         _, start, end = max(rated)
         return round(loudness.softest(start, end, middle_db=_MIDDLE_DB), 2)

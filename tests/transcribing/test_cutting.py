@@ -58,6 +58,18 @@ def test_a_bang_makes_no_pause_of_soft_words(seed: int) -> None:
     assert not any(one.start_s < piece.end_s < one.end_s for piece in pieces for one in said)
 
 
+@pytest.mark.parametrize("longest_s", [10.0, 13.0, 20.0])
+def test_without_a_pause_it_is_the_softest_place_near_the_limit(longest_s: float) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 58 * beeps.RATE).astype(np.float32)
+    softer = [(start, start + beeps.RATE // 16) for start in range(beeps.RATE, len(noise), 2 * beeps.RATE)]
+    for start, end in softer:  # 62 ms: no pause
+        noise[start:end] *= 0.5
+    pieces = cut(Recording(nba.Clip(noise, sample_rate=beeps.RATE)), limits(longest_s))
+    assert len(pieces) <= np.ceil(58 / longest_s) + 1
+    for piece in pieces[:-1]:
+        assert any(start <= piece.end_s * beeps.RATE <= end for start, end in softer)
+
+
 def test_a_longer_pause_is_a_better_place() -> None:
     hush, word = np.zeros(int(0.12 * beeps.RATE), np.float32), beeps.beep("one")
     breath = np.zeros(beeps.RATE, np.float32)
