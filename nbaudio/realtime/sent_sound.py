@@ -72,7 +72,7 @@ class SentSound:
         self._kept.clear()
         self._first_ms = 0
         self.clear()
-        return said
+        return said if len(said) > _BYTES_PER_MS else b""  # what a turn's last millisecond has left over
 
     @property
     def _now_ms(self) -> int:

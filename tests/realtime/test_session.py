@@ -277,6 +277,7 @@ class TestTrouble:
             server.wait_for_connection(2)
             server.hold.set()
             seen = until(session, lambda event: isinstance(event, Noticed) and "goes on" in event.text)
+            server.wait_for("response.create", 3)
 
         told = " ".join(event.text for event in seen if isinstance(event, Noticed))
         assert "broke off; it is opened again." in told
