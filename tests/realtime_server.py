@@ -40,6 +40,8 @@ class RealtimeServer:
         self.tool_calls: list[tuple[str, str]] = []
         """Of the next response: names and arguments."""
         self.calls_again = False
+        self.deaf = False
+        """Whether nothing is answered."""
         self.events: list[dict[str, Any]] = []
         self.connections: list[_Connection] = []
         self.paths: list[str] = []
@@ -180,7 +182,8 @@ class _Connection:
                     audio_end_ms=event["audio_end_ms"],
                 )
             case "response.create":
-                self._answer()
+                if not self._server.deaf:
+                    self._answer()
             case "response.cancel":
                 if self._answering is None or not self._answering.is_alive():
                     self.say("error", error=_error("response_cancel_not_active"))
