@@ -25,6 +25,7 @@ from nbaudio.serving.bodies import Body, Gone, declared_bytes
 from nbaudio.serving.fair_queue import Closing, FairQueue, Full
 from nbaudio.serving.keys import Keys
 from nbaudio.serving.limits import Limits
+from nbaudio.serving.memory import FreedMemory
 from nbaudio.serving.metrics import CONTENT_TYPE, Metrics
 from nbaudio.serving.work import Reply, work
 
@@ -60,6 +61,7 @@ class Serving:
         self._stopping = False
         self.queue = FairQueue(limits.workers, limits.queue)
         self._metrics = Metrics(engine, self.queue)
+        self._memory = FreedMemory()
 
     async def stop(self) -> None:
         """Give nobody a turn any more; returns when those who have one are answered, or their time to end is over."""
@@ -170,6 +172,7 @@ class Serving:
             else:
                 self._metrics.waited(time.monotonic() - begin)
                 await work(self._app, scope, body, reply, self._limits.timeout_s, self._cut)
+                self._memory.answered()
 
 
 _REBOUND = Refusal(
