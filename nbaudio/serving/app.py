@@ -23,9 +23,9 @@ from nbaudio.errors import mask
 from nbaudio.legible import legible
 from nbaudio.serving.bodies import Body, Gone, declared_bytes
 from nbaudio.serving.fair_queue import Closing, FairQueue, Full
+from nbaudio.serving.freed_memory import FreedMemory
 from nbaudio.serving.keys import Keys
 from nbaudio.serving.limits import Limits
-from nbaudio.serving.memory import FreedMemory
 from nbaudio.serving.metrics import CONTENT_TYPE, Metrics
 from nbaudio.serving.work import Reply, work
 
@@ -56,12 +56,12 @@ class Serving:
 
     def __init__(self, engine: Engine, limits: Limits, token: str = "") -> None:
         self._app: Starlette = create_app(engine)
+        self._memory = FreedMemory()
         self._limits, self._keys = limits, Keys(token)
         self._cut = asyncio.Event()
         self._stopping = False
         self.queue = FairQueue(limits.workers, limits.queue)
         self._metrics = Metrics(engine, self.queue)
-        self._memory = FreedMemory()
 
     async def stop(self) -> None:
         """Give nobody a turn any more; returns when those who have one are answered, or their time to end is over."""

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from nbaudio.serving.memory import FreedMemory, give_back
+from nbaudio.serving.freed_memory import FreedMemory, give_back
 
 pytestmark = pytest.mark.offline
 
