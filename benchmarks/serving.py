@@ -35,7 +35,7 @@ import nbaudio as nba
 from nbaudio.serving.keys import personal_token
 
 ROOT = Path(__file__).parents[1]
-MARKS = (100, 1000)  # answers after which the server's memory is looked at
+MARKS = (100, 250, 500, 750, 1000)  # answers after which the server's memory is looked at
 TOPICS = (
     "a golden retriever", "the blue of the sky", "a volcano", "a cat in a small flat", "sunlight and plants",
     "a soft egg", "penguins", "a bicycle", "a fishing boat", "the first person on the moon", "bread", "the piano",

@@ -22,6 +22,7 @@ from nbaudio.errors import mask
 from nbaudio.legible import legible
 from nbaudio.serving.bodies import Body, Gone, declared_bytes
 from nbaudio.serving.fair_queue import Closing, FairQueue, Full
+from nbaudio.serving.freed_memory import FreedMemory
 from nbaudio.serving.keys import Keys
 from nbaudio.serving.limits import Limits
 from nbaudio.serving.loopback import is_asked_here
@@ -58,6 +59,7 @@ class Serving:
 
     def __init__(self, engine: Engine, limits: Limits, token: str = "") -> None:
         self._app: Starlette = create_app(engine)
+        self._memory = FreedMemory()
         self._limits, self._keys = limits, Keys(token)
         self._cut = asyncio.Event()
         self._stopping = False
@@ -181,6 +183,7 @@ class Serving:
             else:
                 self._metrics.waited(time.monotonic() - begin)
                 await work(self._app, scope, body, reply, self._limits.timeout_s, self._cut)
+                self._memory.answered()
 
 
 _REBOUND = Refusal(
