@@ -345,7 +345,7 @@ class Conversation(Counted, WaysOut):
             return ()
         for turn_id, words in answering.heard.items():  # earlier recordings, of a time with a server that heard them
             put_words(self, turn_id, words)
-        self._turns[len(self) if again is None else again.at :] = turns
+        self._turns[again.place(self._turns) if again is not None else slice(len(self), None)] = turns
         self._answering = True  # watchers are told of it as an answer, not as an edit
         try:
             self._changed()
