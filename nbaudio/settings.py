@@ -113,9 +113,9 @@ class NbAudio(SingletonConfigurable):
     budget_per = Enum(
         ["conversation", "notebook", "day"], "notebook", help="Of what the budget is: day is all notebooks of today."
     ).tag(config=True)
-    day_totals = Unicode("", help="The file with the sums of each day. By default in the user's data folder.").tag(
-        config=True, mine=True
-    )
+    day_totals = Unicode(
+        "", help="The file with the sums of days and notebooks. By default in the user's data folder."
+    ).tag(config=True, mine=True)
     cache = Bool(False, help="Keep answers, and take that to a request that was sent before from there.").tag(
         config=True
     )

@@ -19,6 +19,7 @@ from nbaudio.captions.phrases import Phrase
 from nbaudio.comparing import compared
 from nbaudio.display.player import Embedded, player_html, player_markdown
 from nbaudio.errors import NbaudioError, ServerFailed
+from nbaudio.journal.found import Found, FoundTurns
 
 TEXTS = transcripts(1000)
 SHORT = [text for text in TEXTS if len(text) < 100_000]
@@ -28,7 +29,7 @@ ELEMENTS = {
     *("div", "figure", "figcaption", "p", "br", "strong", "small", "code", "pre", "audio"),
     *("details", "summary", "table", "tbody", "tr", "td"),
 }
-ATTRIBUTES = {"style", "class", "controls", "preload", "title", "src"}
+ATTRIBUTES = {"style", "class", "controls", "preload", "title", "src", "scope"}
 DRIVES_A_TERMINAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff]")
 
 
@@ -145,6 +146,29 @@ def test_comparisons() -> None:
         bundle = compared(text, "something else " + text[::-1])._repr_mimebundle_()
         check_html(bundle["text/html"], elements=ELEMENTS | {"thead", "th"}, attributes=ATTRIBUTES | {"scope"})
         check_plain(bundle["text/plain"])
+
+
+def test_what_tools_gave() -> None:
+    for place, text in enumerate(TEXTS):
+        bundle = ToolResult(text=text, name=text[:99], failed=place % 2 == 0)._repr_mimebundle_()
+        said = no_gaps(read(text[:2000]))
+
+        assert said in no_gaps(check_html(bundle["text/html"]))
+        assert said in no_gaps(check_plain(bundle["text/plain"]))
+        assert said in no_gaps(check_markdown(bundle["text/markdown"]))
+
+
+def test_tables() -> None:
+    found = [
+        Found(text, text[:80], "user", 1.0, text[:99], "", text[:99], "", "kept", 0, partial=False, number=1)
+        for text in TEXTS
+    ]
+    bundle = FoundTurns(found)._repr_mimebundle_()
+    rows = check_html(bundle["text/html"], elements={"table", "thead", "tbody", "tr", "th", "td"})
+    assert rows
+    check_plain(bundle["text/plain"])
+    assert len(bundle["text/plain"].split("\n")) == 1001  # one line each
+    assert len(bundle["text/markdown"].split("\n")) == 1002
 
 
 @pytest.fixture(scope="module")

@@ -60,6 +60,16 @@ class Again:
         whole = isinstance(last, Reply) and not last.partial
         return whole or (answering.tools_ran and not self.answered)
 
+    def place(self, turns: Sequence[Turn]) -> slice:
+        """Where the turns of the question belong by now: where it stands with all that came of it, else at the end.
+
+        While its answer came, something else may have been said, put in or taken back.
+        """
+        standing = (at for at in range(len(turns) - 1, -1, -1) if turns[at].id == self.question.id)
+        at = next(standing, len(turns))
+        end = next((later for later in range(at + 1, len(turns)) if turns[later].role == "user"), len(turns))
+        return slice(at, end)
+
 
 def _aloud(came: Sequence[Turn]) -> bool:
     for turn in reversed(came):

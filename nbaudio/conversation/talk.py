@@ -356,11 +356,11 @@ class Conversation(Counted, WaysOut):
             return ()
         for turn_id, words in answering.heard.items():  # earlier recordings, of a time with a server that heard them
             put_words(self, turn_id, words)
-        return self._add(turns, None if again is None else again.at)
+        return self._add(turns, again.place(self._turns) if again is not None else None)
 
-    def _add(self, turns: Sequence[Turn], at: int | None = None) -> Sequence[Turn]:
-        """Add turns at the end, or in the place of all from `at` on."""
-        self._turns[len(self) if at is None else at :] = turns
+    def _add(self, turns: Sequence[Turn], place: slice | None = None) -> Sequence[Turn]:
+        """Add turns at the end, or in the place of others."""
+        self._turns[slice(len(self), None) if place is None else place] = turns
         self._answering = True  # watchers are told of it as an answer, not as an edit
         try:
             self._changed()

@@ -65,7 +65,8 @@ def escape_markdown(text: str) -> str:
     >>> print(escape_markdown("# a *b* ![c](http://d) <e>"))
     \# a \*b\* !\[c\](http\://d) \<e\>
     """
-    text = legible(text)
+    # No backslash does it: nbconvert would read the &#60; that is left of \&\#60; as <.
+    text = _ENTITY.sub("&amp;", legible(text))
     # JupyterLab looks for formulas before it reads Markdown, and takes an escaped backslash for half a \\( ... \\).
     text = "&#92;".join(_MARKS.sub(r"\\\g<0>", part) for part in text.split("\\"))
     text = text.replace("@", "&#64;")  # JupyterLab looks for @@0@@ in what Markdown has made, and fails on it
@@ -80,7 +81,8 @@ def emphasised(text: str) -> str:
     return f"*{escape_markdown(line)}*" if line else ""
 
 
-_MARKS = re.compile(r"[`*_\[\]<>|&~$#]|:(?=//)|(?<=[Ww]{3})\.")  # the last two would make links of addresses
+_MARKS = re.compile(r"[`*_\[\]<>|~$#]|:(?=//)|(?<=[Ww]{3})\.")  # the last two would make links of addresses
+_ENTITY = re.compile(r"&(?=[#\w])")
 _AT_LINE_START = re.compile(r"(?m)^([ \t]*(?:\d+(?=[.)]))?)([+\-=.):])")
 _INDENT = re.compile(r"(?m)^[ \t]+(?=\S)")  # four spaces would make code of a line
 _LINE_END = re.compile(r"(?<=\S)\n(?=[^\n])")

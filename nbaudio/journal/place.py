@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["ENDINGS", "beside", "create_private", "notebook", "path_of", "restrict"]
+__all__ = ["ENDINGS", "beside", "create_private", "notebook", "path_of", "restrict", "told_notebook"]
 
 ENDINGS = ("", "-wal", "-shm")
 """What SQLite appends to the name of the file for the two that lie beside it (https://sqlite.org/wal.html)."""
@@ -33,11 +33,15 @@ def path_of(setting: str) -> Path | None:
     return chosen / "journal.sqlite3" if chosen.is_dir() else chosen
 
 
+def told_notebook() -> str:
+    """The path of this notebook, which jupyter_server tells its kernels; else nothing."""
+    return os.environ.get("JPY_SESSION_NAME", "")
+
+
 def notebook() -> str:
-    """Which notebook this is: jupyter_server tells its kernels the path; else it is the working folder."""
-    told = os.environ.get("JPY_SESSION_NAME", "")
+    """Which notebook this is: its path, where that is told; else it is the working folder."""
     try:
-        return told or str(Path.cwd())
+        return told_notebook() or str(Path.cwd())
     except FileNotFoundError:  # the working folder has been removed
         return ""
 

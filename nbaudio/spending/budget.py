@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, TypeAlias
 
 from nbaudio.errors import BudgetExceeded, CellError
+from nbaudio.journal.place import told_notebook
 from nbaudio.prices import dollars
 from nbaudio.settings import NbAudio
 from nbaudio.spending.estimate import Estimate, Toll
@@ -37,7 +38,8 @@ class Budget:
     minutes : float, optional
         Minutes of sound in and out. What goes out again with a later question is counted again, as it is paid again.
     per : {"conversation", "notebook", "day"}
-        Of what: one conversation, all of this kernel, or all notebooks of the day.
+        Of what: one conversation; this notebook, with what it has taken before its kernel was restarted, where Jupyter
+        tells which it is, else all of this kernel; or all notebooks of the day.
 
     Raises
     ------
@@ -123,6 +125,8 @@ class Budget:
         if before + more <= limit:
             return
         who, way_out = _SCOPES[self.per]
+        if self.per == "notebook" and told_notebook():  # its kernels are counted together
+            way_out = "go on in another notebook"
         error = BudgetExceeded(
             f"{who} taken {written(before)}{unknown} of a budget of {written(limit)}, and this request with a usual "
             f"answer would take about {written(more)} more; nothing was sent.",

@@ -1,11 +1,12 @@
-"""What a person has spent each day, in all notebooks together: one small SQLite file, which outlives the kernel.
+"""What a person has spent each day, and in each notebook: one small SQLite file, which outlives the kernel.
 
-There is nothing in it but sums: no words, no names, no keys.
+There is nothing in it but sums: no words, no names, no keys. A notebook is known by the SHA-256 of its path.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 import os
 import sqlite3
@@ -16,6 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from nbaudio.errors import NbaudioWarning, SetupError
+from nbaudio.journal.place import told_notebook
 from nbaudio.prices import Cost
 from nbaudio.settings import settings
 from nbaudio.spending.estimate import Toll
@@ -24,12 +26,9 @@ __all__ = ["DayTotals", "day_totals"]
 
 _NANO = 1_000_000_000  # dollars are kept as whole billionths: a million tokens for a dollar are 1,000 of them each
 _PATIENCE_S = 2.0  # how long another kernel may hold the file
-_DAY = """CREATE TABLE IF NOT EXISTS day (
-    date TEXT PRIMARY KEY, tokens INTEGER NOT NULL, nano_usd INTEGER NOT NULL, unknown INTEGER NOT NULL,
-    sound_s REAL NOT NULL)"""
-_ADD = """INSERT INTO day VALUES (?, ?, ?, ?, ?) ON CONFLICT (date) DO UPDATE SET tokens = tokens + excluded.tokens,
-    nano_usd = nano_usd + excluded.nano_usd, unknown = unknown + excluded.unknown,
-    sound_s = sound_s + excluded.sound_s"""
+_TABLES = {"day": "date", "notebook": "digest"}
+_SUMS = "tokens INTEGER NOT NULL, nano_usd INTEGER NOT NULL, unknown INTEGER NOT NULL, sound_s REAL NOT NULL"
+_ADDED = ", ".join(f"{name} = {name} + excluded.{name}" for name in ("tokens", "nano_usd", "unknown", "sound_s"))
 
 
 class DayTotals:
@@ -45,17 +44,26 @@ class DayTotals:
         self._warned = False
 
     def add(self, toll: Toll) -> None:
-        """Count something for today. Where the file can't be written a warning says so once, and nothing is raised."""
-        nano = math.ceil(toll.cost.usd * _NANO)
+        """Count something for today, and for this notebook where Jupyter tells which it is.
+
+        Where the file can't be written a warning says so once, and nothing is raised.
+        """
+        sums = toll.tokens, math.ceil(toll.cost.usd * _NANO), toll.cost.unknown, toll.sound_s
+        rows = {"day": _today(), **({"notebook": _digest(path)} if (path := told_notebook()) else {})}
         try:
             with self._open() as database:
-                database.execute(_ADD, (_today(), toll.tokens, nano, toll.cost.unknown, toll.sound_s))
+                for table, row in rows.items():
+                    database.execute(
+                        f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?)"  # noqa: S608 - one of the names above
+                        f" ON CONFLICT ({_TABLES[table]}) DO UPDATE SET {_ADDED}",
+                        (row, *sums),
+                    )
         except (OSError, sqlite3.Error) as error:
             if not self._warned:
                 self._warned = True
                 warnings.warn(
-                    f"Today's total can't be written to {self._path} ({_reason(error)}): a budget for the day will not "
-                    "know of this notebook's answers.",
+                    f"Today's total can't be written to {self._path} ({_reason(error)}): a budget for the day or for "
+                    "the notebook will not know of these answers.",
                     NbaudioWarning,
                     stacklevel=2,
                 )
@@ -68,17 +76,25 @@ class DayTotals:
         SetupError
             If the file can't be read.
         """
+        return self._sums("day", _today(), "What was spent today")
+
+    def of_notebook(self, path: str) -> Toll:
+        """What has been spent in a notebook, by all of its kernels; parameters and errors as told by `today`."""
+        return self._sums("notebook", _digest(path), "What this notebook has spent")
+
+    def _sums(self, table: str, row: str, what: str) -> Toll:
         try:
             with self._open() as database:
-                row = database.execute(
-                    "SELECT tokens, nano_usd, unknown, sound_s FROM day WHERE date = ?", (_today(),)
+                found = database.execute(
+                    f"SELECT tokens, nano_usd, unknown, sound_s FROM {table} WHERE {_TABLES[table]} = ?",  # noqa: S608
+                    (row,),
                 ).fetchone()
         except (OSError, sqlite3.Error) as error:
             raise SetupError(
-                f"What was spent today can't be read from {self._path}: {_reason(error)}.",
-                "Move that file away, or set another budget: %config NbAudio.budget_per = 'notebook'",
+                f"{what} can't be read from {self._path}: {_reason(error)}.",
+                "Move that file away, or set another budget: %config NbAudio.budget_per = 'conversation'",
             ) from error
-        return Toll(row[0], Cost(Decimal(row[1]) / _NANO, row[2]), row[3]) if row else Toll()
+        return Toll(found[0], Cost(Decimal(found[1]) / _NANO, found[2]), found[3]) if found else Toll()
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -90,7 +106,8 @@ class DayTotals:
         database = sqlite3.connect(self._path, timeout=_PATIENCE_S)
         try:
             with database:
-                database.execute(_DAY)
+                for table, row in _TABLES.items():
+                    database.execute(f"CREATE TABLE IF NOT EXISTS {table} ({row} TEXT PRIMARY KEY, {_SUMS})")
                 yield database
         finally:
             database.close()
@@ -113,6 +130,10 @@ def _usual_path() -> Path:
 
 def _today() -> str:
     return time.strftime("%Y-%m-%d")
+
+
+def _digest(path: str) -> str:
+    return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _reason(error: Exception) -> str:

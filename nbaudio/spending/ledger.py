@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from nbaudio.journal.place import told_notebook
 from nbaudio.spending.accounts import Account, Spent, book, notebook
 from nbaudio.spending.budget import LESS, Budget
 from nbaudio.spending.day_totals import day_totals
@@ -65,5 +66,7 @@ class Ledger:
     def _spent(self, per: str) -> Toll:
         if per == "day":
             return day_totals().today() + notebook.on_the_way
+        if per == "notebook" and (path := told_notebook()):  # also what its kernels before this one have spent
+            return day_totals().of_notebook(path) + notebook.on_the_way
         account = self._account if per == "conversation" else notebook
         return account.spent.toll + account.on_the_way

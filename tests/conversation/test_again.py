@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
-from openai_server import OpenAIServer, ToolCall
+from openai_server import Gate, OpenAIServer, ToolCall
 
 import nbaudio as nba
 from nbaudio import errors
@@ -154,3 +158,34 @@ class TestInATalk:
         with pytest.raises(errors.Interrupted, match="The conversation is as it was"):
             chat.retry()
         assert list(chat) == before
+
+    @pytest.mark.parametrize(
+        ("meanwhile", "found"),
+        [
+            (lambda chat: chat.say("And you?"), ["Well?", "New.", "And you?", "Old."]),
+            (lambda chat: chat.insert(0, "Hello."), ["Hello.", "Well?", "New."]),
+            (lambda chat: chat.undo(), ["Well?", "New."]),
+        ],
+        ids=["said", "put in", "taken back"],
+    )
+    def test_what_cells_do_while_its_answer_comes_stays(
+        self,
+        meanwhile: Callable[[nba.Conversation], object],
+        found: list[str],
+        server: OpenAIServer,
+        journal_file: Path,
+    ) -> None:
+        chat = nba.Conversation(name="beside")
+        server.words = "Old."
+        chat.say("Well?")
+        server.words, server.gate = "New.", Gate(pieces=2)
+        asking = threading.Thread(target=chat.retry)
+        asking.start()
+        gate = server.gate
+        gate.wait_until_held()
+        server.words, server.gate = "Old.", None
+        meanwhile(chat)
+        gate.open()
+        asking.join(10)
+        assert [turn.text for turn in chat] == found
+        assert [turn.text for turn in nba.history.restore(chat.id)] == found

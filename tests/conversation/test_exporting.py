@@ -197,7 +197,7 @@ class TestMarkdown:
     def test_the_words_as_they_are_written(self, tmp_path: Path) -> None:
         text = CHAT.export(tmp_path / "talk.md").read_text(encoding="utf-8")
 
-        assert text.startswith("# Dogs \\& cats\n\n**You**, 2023-11-14 22:13:20 UTC\n\nListen \\<b\\>well\\</b\\>.\n")
+        assert text.startswith("# Dogs & cats\n\n**You**, 2023-11-14 22:13:20 UTC\n\nListen \\<b\\>well\\</b\\>.\n")
         assert "\n\n**gpt-audio-1.5**, broke off\n\nIt br\n\n*This answer broke off.*\n" in text
         assert "\n\n**Tool weather**, failed\n\n3\n" in text
 

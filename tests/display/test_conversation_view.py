@@ -154,6 +154,28 @@ def test_an_mp3_is_shown_as_it_is_and_what_is_on_disk_plays_too(tmp_path: Path) 
     assert loaded._repr_mimebundle_()["text/html"] == bundle([Turn("user", "", (MP3,))])["text/html"]
 
 
+def test_what_was_shown_lately_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    chat = Conversation()
+    for number in range(3):
+        data = Clip(voice(duration_s=1.0 + number), 24_000).encode("wav")
+        clip = Clip(data)
+        clip.park(lambda data=data, number=number: read.append(number) or data)  # type: ignore[func-returns-value,misc]
+        chat.append(Reply(text=f"Answer {number}.", clips=(clip,)))
+    read.clear()  # the journal has read them
+    first = chat._repr_mimebundle_()["text/html"]
+    assert sorted(read) == [0, 1, 2]
+    assert chat._repr_mimebundle_()["text/html"] == first
+    assert sorted(read) == [0, 1, 2]
+    chat.edit(1, "Another.")
+    chat._repr_mimebundle_()
+    assert sorted(read) == [0, 1, 2]
+    monkeypatch.setattr("nbaudio.conversation.showing._KNOWN_BYTES", 10_000)
+    chat._repr_mimebundle_()  # the oldest is let go
+    chat._repr_mimebundle_()
+    assert len(read) > 3
+
+
 @pytest.mark.parametrize("time", [0.0, -5.0, 1e18, float("nan"), float("inf")])
 def test_a_time_that_can_not_be_is_not_shown(time: float) -> None:
     assert "UTC" not in bundle([Turn("user", "x", time=time)])["text/plain"]

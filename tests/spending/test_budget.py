@@ -108,6 +108,19 @@ class TestWhoseMoney:
         error = refused(nba.Conversation(max_completion_tokens=30))
         assert str(error).startswith("This notebook has taken 27 tokens")
 
+    def test_the_notebook_is_remembered_beyond_the_kernel(
+        self, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings().budget_tokens = 50
+        monkeypatch.setenv("JPY_SESSION_NAME", "/home/ada/dogs.ipynb")
+        nba.Conversation(max_completion_tokens=30).say("Hello")
+        monkeypatch.setattr("nbaudio.spending.ledger.notebook", Account())  # its kernel is restarted
+        error = refused(nba.Conversation(max_completion_tokens=30))
+        assert str(error).startswith("This notebook has taken 27 tokens")
+        assert str(error).endswith("or go on in another notebook.")
+        monkeypatch.setenv("JPY_SESSION_NAME", "/home/ada/cats.ipynb")
+        assert nba.Conversation(max_completion_tokens=30).say("Hello").text
+
     def test_the_day_is_remembered_beyond_the_kernel(
         self, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:

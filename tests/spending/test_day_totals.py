@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
 import time
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -36,6 +38,29 @@ def test_another_day_begins_at_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     totals.add(TOLL)
     monkeypatch.setattr(day_totals, "_today", lambda: "2099-01-01")
     assert totals.today() == Toll()
+
+
+def test_each_notebook_has_sums_of_its_own_and_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    totals = DayTotals(tmp_path / "day.sqlite3")
+    for path in ("dogs.ipynb", "cats.ipynb", "dogs.ipynb", ""):
+        monkeypatch.setenv("JPY_SESSION_NAME", path)
+        totals.add(TOLL)
+    assert [totals.of_notebook(path).tokens for path in ("dogs.ipynb", "cats.ipynb", "birds.ipynb")] == [200, 100, 0]
+    assert totals.today().tokens == 400
+    assert b"ipynb" not in (tmp_path / "day.sqlite3").read_bytes()
+
+
+def test_a_file_of_days_alone_gets_notebooks_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "day.sqlite3"
+    with closing(sqlite3.connect(path)) as older, older:
+        older.execute(
+            "CREATE TABLE day (date TEXT PRIMARY KEY, tokens INTEGER NOT NULL, nano_usd INTEGER NOT NULL,"
+            " unknown INTEGER NOT NULL, sound_s REAL NOT NULL)"
+        )
+        older.execute("INSERT INTO day VALUES (?, 7, 0, 0, 0.0)", (day_totals._today(),))
+    monkeypatch.setenv("JPY_SESSION_NAME", "dogs.ipynb")
+    DayTotals(path).add(TOLL)
+    assert (DayTotals(path).today().tokens, DayTotals(path).of_notebook("dogs.ipynb").tokens) == (107, 100)
 
 
 def test_the_day_is_that_of_this_machines_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
