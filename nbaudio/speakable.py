@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 
@@ -13,23 +14,36 @@ def _sentence(heading: re.Match[str]) -> str:
     return words if words[-1] in ".!?:;," else words + "."
 
 
-_CODE = (re.compile(r"(?ms)^[ \t]*```[^\n]*\n.*?(?:^[ \t]*```|\Z)"), " Here is some code. ")
+_QUOTE = re.compile(r"(?m)^[ \t]*(?:>[ \t]?)+")
+_CODE = re.compile(r"(?ms)^[ \t]*(```|~~~)[^\n]*\n.*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z)")
 _CELL_END = re.compile(r"(?<!\\)\|")
 _UNDER_A_HEAD = re.compile(r"[ \t:|-]+")  # what stands between the names and the rows of a table
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+_KEPT = 0xF0000  # a plane of Unicode that nobody writes in: marks that stand for themselves, until all others are gone
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]\w{1,30});")
+
+_LEADS = re.compile(  # where links lead that name it by a label
+    r"(?m)^[ \t]{0,3}\[([^\[\]\n^][^\[\]\n]*)\]:[ \t]*(?:<|[#/.]|\w+:)\S*(?:[ \t]+[\"'(][^\n]*[\"')])?[ \t]*$"
+)
+_LABELED = re.compile(r"\[([^\[\]\n]+)\]\[([^\[\]\n]*)\]")
 
 _RULES: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
+    (re.compile(r"(?m)^[ \t]{0,3}\[\^[^\[\]\n]+\]:[ \t]*"), ""),  # a footnote: its words
+    (re.compile(r"\[\^[^\[\]\n]+\]"), ""),  # a footnote's number
     (re.compile(r"!\[([^\[\]\n]*)\]\([^()\n]*\)"), r"\1"),  # an image: what it shows
     (re.compile(r"\[([^\[\]\n]+)\]\((?:[^()\n]|\([^()\n]*\))*\)"), r"\1"),  # a link: its words
-    (re.compile(r"<(https?://[^>\s]+)>"), r"\1"),
-    (re.compile(r"https?://(?:www\.)?([^/\s)]+)[^\s)]*?(?=[.,;:!?]*(?:[\s)]|$))"), r"\1"),  # an address: the site
+    (re.compile(r"<(?:(https?://[^<>\s]+)|(?:mailto:)?([\w.+-]+@[\w.-]+))>"), r"\1\2"),
+    # an address: the site
+    (re.compile(r"(?:https?://(?:www\.)?|(?<![\w/.@-])www\.)([^/\s)]+)[^\s)]*?(?=[.,;:!?]*(?:[\s)]|$))"), r"\1"),
     (re.compile(r"(?m)^[ \t]{0,3}#{1,6}[ \t]+([^\n]+?)[ \t]*#*$"), _sentence),
     (re.compile(r"(?m)^[ \t]*(?:[-*_][ \t]*){3,}$"), ""),  # a line across the page
     (re.compile(r"(?m)^[ \t]{0,3}={3,}[ \t]*$"), ""),  # a line under a heading
-    (re.compile(r"(?m)^[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+"), ""),  # a list's bullets and numbers
-    (re.compile(r"(?m)^[ \t]*>[ \t]?"), ""),
-    (re.compile(r"(\*\*|__)(?=\S)([^\n]{1,500}?)(?<=\S)\1"), r"\2"),
+    # a list's bullets, numbers and boxes
+    (re.compile(r"(?m)^[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?"), ""),
+    (re.compile(r"(\*\*|__|~~)(?=\S)((?:[^\n]|\n(?!\s*\n)){1,500}?)(?<=\S)\1"), r"\2"),
     (re.compile(r"(?<!\w)([*_])(?=\S)([^\n]{1,500}?)(?<=\S)\1(?!\w)"), r"\2"),
-    (re.compile(r"`([^`\n]+)`"), r"\1"),
+    (re.compile(r"(?<!`)(`{1,3})(?!`)([^\n]{1,500}?)(?<!`)\1(?!`)"), r"\2"),
+    (re.compile(r"<!--.{0,2000}?-->", re.S), ""),
     (re.compile(r"</?[A-Za-z!][^<>\n]{0,80}>"), " "),  # a tag, and not "1 < 2 and 3 > 2"
 ]
 
@@ -48,10 +62,26 @@ def speakable(text: str) -> str:
     Dog: Rex, Age: 3.
     Dog: Ida, Age: 5.
     """
-    text = _without_tables(_CODE[0].sub(_CODE[1], text))
+    text = _CODE.sub("Here is some code.", _QUOTE.sub("", text))
+    text = _ESCAPED.sub(lambda mark: chr(_KEPT + ord(mark[1])), _without_tables(text))
+    text = _without_labels(text)
     for pattern, words in _RULES:
         text = pattern.sub(words, text)
-    return re.sub(r"[ \t]{2,}", " ", text).strip()
+    text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
+    text = re.sub(f"[{chr(_KEPT)}-{chr(_KEPT + 127)}]", lambda mark: chr(ord(mark[0]) - _KEPT), text)
+    return re.sub(r"[ \t]{2,}", " ", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", text)).strip()
+
+
+def _without_labels(text: str) -> str:
+    """The text with the words of links whose addresses stand elsewhere in it, and without these."""
+    known = {label.casefold() for label in _LEADS.findall(text)}
+    if not known:
+        return text
+
+    def words(link: re.Match[str]) -> str:
+        return link[1] if (link[2] or link[1]).casefold() in known else link[0]
+
+    return _LABELED.sub(words, _LEADS.sub("", text))
 
 
 def _without_tables(text: str) -> str:

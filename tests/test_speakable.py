@@ -24,10 +24,20 @@ from nbaudio.speakable import speakable
         ("It is at https://www.example.org/a/b?c=d.", "It is at example.org."),
         ("(see <https://example.org/x>)", "(see example.org)"),
         ("Use `print(x)` here.", "Use print(x) here."),
-        ("Try:\n```python\nx = 1\n```\nDone.", "Try:\n Here is some code. \nDone."),
-        ("Cut off:\n```python\nx = ", "Cut off:\n Here is some code."),
+        ("Try:\n```python\nx = 1\n```\nDone.", "Try:\nHere is some code.\nDone."),
+        ("Cut off:\n```python\nx = ", "Cut off:\nHere is some code."),
         ("above\n\n---\n\nbelow", "above\n\n\n\nbelow"),
         ("a <b>bold</b> word<br/>", "a bold word"),
+        ("a<!-- not\nthis --> word", "a word"),
+        ("~~~\nx = 1\n~~~\nDone.", "Here is some code.\nDone."),
+        ("> It is:\n> ```\n> x = 1\n> ```", "It is:\nHere is some code."),
+        ("~~No~~ **yes,\nit is**", "No yes,\nit is"),
+        ("- [ ] milk\n- [x] bread", "milk\nbread"),
+        ("It costs \\*5\\* &amp; more", "It costs *5* & more"),
+        ("See [the guide][1], [it][].\n\n[1]: https://example.org 'A guide'\n[It]: #there", "See the guide, it."),
+        ("It barks.[^1]\n\n[^1]: Not always.", "It barks.\n\nNot always."),
+        ("Write to <ada@example.org>, or see www.example.org/a?b=c.", "Write to ada@example.org, or see example.org."),
+        ("``a `b` c`` and <details><summary>More</summary>", "a `b` c and More"),
     ],
 )
 def test_marks_go_and_words_stay(written: str, said: str) -> None:
@@ -43,6 +53,9 @@ def test_marks_go_and_words_stay(written: str, said: str) -> None:
         "It was in 1984. Then came 3.5 more.",
         "Tom's dog; #1 of all (really) costs $5 & more!",
         "a*b*c and x_1_y",
+        "[Ada]: Good morning.",
+        "AT&T and Q&A",
+        "It is words[0][1], see [2].",
         "Ünïcödé, 日本語, 🙂",
     ],
 )
@@ -63,7 +76,11 @@ def test_any_text_can_be_read_out(text: str) -> None:
     assert speakable(said) is not None
 
 
-@pytest.mark.parametrize("text", ["*", "_a ", "[", "![", "`", "```\n", "<", "<a", "http://", "**a", "# ", "- ", "> "])
+_MARKS = ["*", "_a ", "[", "![", "`", "```\n", "<", "<a", "http://", "**a", "# ", "- ", "> "]
+_MARKS += ["~~a", "~~~\n", "<!--", "&a", "\\", "[^a]", "[a][", "[a]: /b\n[a][a] ", "www.", "``a", "**a\n"]
+
+
+@pytest.mark.parametrize("text", _MARKS)
 def test_no_text_takes_long(text: str) -> None:
     begun = time.perf_counter()
 

@@ -23,6 +23,7 @@ from nbaudio.transcribing.transcript import Transcript
 from nbaudio.turns import Turn
 from nbaudio.widgets.front_end import front_end, widget_view
 from nbaudio.wire.answers import TextDelta
+from nbaudio.wire.transcriptions import FORMS
 
 __all__ = ["TRANSCRIBE", "Asked", "parse_transcribe", "transcribe_options", "write_down"]
 
@@ -42,6 +43,7 @@ What stands below %%transcribe is the prompt: names are written as they are ther
 _PAUSE_S = 0.1  # as in `nbaudio.magics.live`
 _LONGEST_PLAYED_S = 1200.0  # a browser holds every sample of what a living player plays: 115 MB at 24,000 Hz
 _TIMES = ["word", "segment"]
+_CHUNKING = "auto|server_vad,threshold=X,..."
 
 
 @dataclass
@@ -67,6 +69,8 @@ def transcribe_options() -> list[Option]:
         Option("translate", "Write it down in English."),
         Option("model", "The model that writes it down.", "NAME"),
         Option("temperature", "0 to 1; 0 takes the likeliest word.", "X", trait=Float()),
+        Option("response_format", "The form of the server's answer, in place of the fitting one.", "|".join(FORMS)),
+        Option("chunking", "How the server cuts the sound: auto, or server_vad and how it does it.", _CHUNKING),
         Option("stream", "Show words as they come; so it is by default."),
         Option("no_stream", "The opposite of --stream."),
         Option("output", "Also give the transcript this name.", "NAME", letter="o"),
@@ -227,7 +231,26 @@ def _options(options: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, 
         given["keywords"] = [word.strip() for word in given["keywords"].split(",") if word.strip()]
     if "speakers" in given:
         given["speakers"] = dict(_speaker(part, names) for part in given["speakers"].split(","))
+    if "chunking" in given:
+        given["chunking"] = _chunking(given["chunking"])
     return given
+
+
+def _chunking(text: str) -> str | dict[str, Any]:
+    """The server's ``chunking_strategy``, from its kind and the fields of its object."""
+    kind, *fields = (part.strip() for part in text.split(","))
+    if kind == "auto" and not fields:
+        return kind
+    made: dict[str, Any] = {"type": kind}
+    for field in fields:
+        key, sign, value = (part.strip() for part in field.partition("="))
+        try:
+            made[key] = float(value) if "." in value else int(value)
+        except ValueError:
+            sign = ""
+        if not (key and sign):
+            raise CellError(f"--chunking can't be {text!r}.", "Write --chunking server_vad,threshold=0.4")
+    return made
 
 
 def _speaker(part: str, names: Mapping[str, Any]) -> tuple[str, Any]:

@@ -95,7 +95,7 @@ def transcribe(sound: Any, *, stream: bool = False, **options: Any) -> Transcrip
     diarize : bool
         Tell speakers apart.
     speakers : mapping of str to Clip, optional
-        Who may speak, at most 4: names, and 2 to 10 s of each voice.
+        Who may speak, at most 4: names, and 2 to 10 s of each voice. Speakers are then told apart.
     confidence : bool
         Say how sure the model is.
     translate : bool

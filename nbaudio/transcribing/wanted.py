@@ -27,6 +27,7 @@ KNOWN = (
 _MOST_SPEAKERS = 4
 _SAMPLE_S = (2.0, 10.0)
 _ASK_TWICE = "Ask twice, once for each."
+_SURE = "OpenAI's gpt-4o-transcribe does of words, and models that time words do of segments: timestamps='segment'."
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def wanted(
     """
     if timestamps not in (None, "word", "segment"):
         raise CellError(f"timestamps can't be {timestamps!r}.", "Say 'word' or 'segment', or leave it out.")
+    diarize = diarize or bool(speakers)  # whoever names them wants to know which of them speaks
     if diarize and timestamps == "word":
         raise CellError("No model gives both the times of words and who speaks.", _ASK_TWICE)
     if translate and (diarize or timestamps == "word"):
@@ -95,10 +97,12 @@ def wanted(
             f"{_other(backend.dialect.word_times_model)}timestamps='segment' estimates the times of sentences from the "
             "pauses; the offline engine times words: %config NbAudio.backend = 'offline'.",
         )
-    form = response_format or _form(able, timestamps, diarize=diarize)
+    fitting = _form(able, timestamps, diarize=diarize)
+    form = response_format or fitting
+    _check_form(form, fitting, timestamps if able.times_words else None, diarize=diarize)
     log_probabilities = confidence and form == "json" and able.log_probabilities and not translate
     if confidence and not log_probabilities and form != "verbose_json":
-        raise CellError(f"{name} does not say how sure it is.", "Leave out confidence, or choose another model.")
+        raise CellError(f"{name} does not say how sure it is.", _SURE)
     granularities = {"word": ("word", "segment"), "segment": ("segment",)}.get(timestamps or "", ())
     return Wanted(
         TranscriptionOptions(
@@ -175,6 +179,15 @@ def _form(able: TranscriptionModel, timestamps: str | None, *, diarize: bool) ->
     if diarize:
         return "diarized_json"
     return "verbose_json" if timestamps and able.times_words else able.forms[0]
+
+
+def _check_form(form: str, fitting: str, timestamps: str | None, *, diarize: bool) -> None:
+    """Refuse a form that a person named, but that can't hold what else they asked for."""
+    timed = {"word": (fitting,), "segment": (fitting, "srt", "vtt")}.get(timestamps or "", (form,))
+    if diarize and form != fitting:
+        raise CellError(f"An answer in the form {form} does not say who speaks.", "Leave out response_format.")
+    if form not in timed:
+        raise CellError(f"An answer in the form {form} has no times of {timestamps}s.", "Leave out response_format.")
 
 
 def _other(model: str) -> str:

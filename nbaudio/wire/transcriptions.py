@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["ENDINGS", "PATHS", "TranscriptionOptions", "file_part", "form_fields"]
+__all__ = ["ENDINGS", "FORMS", "PATHS", "TranscriptionOptions", "file_part", "form_fields"]
 
 PATHS = {False: "audio/transcriptions", True: "audio/translations"}
 """By whether what is said is to be translated into English."""
+
+FORMS = ("json", "text", "srt", "vtt", "verbose_json", "diarized_json")
+"""What ``response_format`` can be."""
 
 ENDINGS = {
     "flac": "audio/flac", "m4a": "audio/mp4", "mp3": "audio/mpeg", "mp4": "audio/mp4", "mpeg": "audio/mpeg",
@@ -30,7 +33,7 @@ class TranscriptionOptions:
     ----------
     model : str
     form : str
-        ``response_format``: one of json, text, srt, vtt, verbose_json and diarized_json.
+        ``response_format``: one of `FORMS`, or what else a server has.
     languages : tuple of str
         ISO 639-1 codes of the languages that are spoken, where known; one is sent as ``language``.
     prompt : str

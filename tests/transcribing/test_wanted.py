@@ -61,6 +61,16 @@ def test_times_are_estimated_only_where_there_are_none(backend: Backend) -> None
     assert not ask(backend).estimate
 
 
+def test_whoever_names_speakers_wants_them_told_apart(backend: Backend) -> None:
+    clip = nba.Clip(voice(duration_s=3.0), sample_rate=24_000)
+    found = ask(backend, speakers={"Ada": clip})
+    assert (found.diarize, found.options.form) == (True, "diarized_json")
+
+
+def test_subtitles_have_the_times_of_segments(backend: Backend) -> None:
+    assert ask(backend, timestamps="segment", model="whisper-1", response_format="srt").options.form == "srt"
+
+
 def test_speakers_make_the_server_cut_by_itself(backend: Backend) -> None:
     assert ask(backend, diarize=True).options.chunking == "auto"
     assert ask(backend, diarize=True, chunking={"type": "server_vad"}).options.chunking == {"type": "server_vad"}
@@ -73,6 +83,9 @@ def test_speakers_make_the_server_cut_by_itself(backend: Backend) -> None:
         ({"timestamps": "word", "diarize": True}, "Ask twice"),
         ({"translate": True, "diarize": True}, "without who speaks"),
         ({"translate": True, "timestamps": "word"}, "without the times of words"),
+        ({"timestamps": "word", "model": "whisper-1", "response_format": "vtt"}, "form vtt has no times of words"),
+        ({"timestamps": "segment", "model": "whisper-1", "response_format": "text"}, "text has no times of segments"),
+        ({"diarize": True, "response_format": "json"}, "form json does not say who speaks"),
         ({"translate": True, "language": "de"}, "finds out the language by itself"),
         ({"translate": True, "keywords": ["dog"]}, "takes no keywords"),
         ({"model": "whisper-1", "diarize": True}, "tells no speakers apart"),
