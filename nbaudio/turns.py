@@ -14,6 +14,7 @@ from nbaudio.errors import ClipError, NbaudioError
 from nbaudio.prices import Cost
 from nbaudio.prices import cost as cost_of
 from nbaudio.sound.clip import Clip
+from nbaudio.sound.codecs import is_plain_wav
 from nbaudio.wire.answers import Answer
 from nbaudio.wire.tool_calls import ToolCall
 from nbaudio.wire.usage import Usage
@@ -177,7 +178,8 @@ class Reply(ShownOnce, Turn):
         try:
             if answer.audio:
                 clip = Clip.from_pcm16(answer.audio) if answer.audio_format == "pcm16" else Clip(answer.audio)
-                _ = clip.samples  # a file cut short is found out here, not when the notebook shows it
+                if not is_plain_wav(answer.audio):
+                    _ = clip.samples  # a file cut short is found out here, not when the notebook shows it
         except ClipError as error:  # the words have come all the same
             clip = None
             unreadable = f"The server's sound can't be played: {error.cause}"

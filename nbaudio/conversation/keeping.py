@@ -15,6 +15,7 @@ from nbaudio.conversation.answering import Answering
 from nbaudio.conversation.sending import Sending
 from nbaudio.conversation.turnlist import TurnList
 from nbaudio.conversation.watching import Watcher
+from nbaudio.exchange import Exchange
 from nbaudio.turns import Reply, ToolResult, Turn
 from nbaudio.wire.answers import AudioDelta, TextDelta
 
@@ -56,16 +57,10 @@ class Keeping:
         self._over = False
         self._kept: Sequence[Turn] = ()
 
-    def start(self, put: Callable[[Piece], None]) -> Future[Reply]:
-        """Send the next request; `put` gets what comes, on the loop of requests."""
-
-        def take(event: Piece) -> None:
-            for watcher in self._watchers:
-                watcher.came(self._question, event)
-            put(event)
-
+    def start(self, put: Callable[[Sequence[Piece]], None]) -> Future[Reply]:
+        """Send the next request; `put` gets what comes, on the loop of requests: what came at once, at once."""
         exchange = self._answering.exchange
-        self._future = loop.start(self._sending.run, exchange, take if self._watchers else put)
+        self._future = loop.start(self._run, exchange, put)
         return self._future
 
     def calling(self, reply: Reply) -> Reply | None:
@@ -92,6 +87,31 @@ class Keeping:
     def _tell(self, turn: Turn) -> None:
         for watcher in self._watchers:
             watcher.went_on(self._talk, self._question, turn)
+
+    async def _run(self, exchange: Exchange, put: Callable[[Sequence[Piece]], None]) -> Reply:
+        arrived: list[Piece] = []
+        here = asyncio.get_running_loop()
+
+        def hand_over() -> None:
+            if pieces := arrived[:]:
+                arrived.clear()
+                try:
+                    for watcher in self._watchers:
+                        watcher.came(self._question, *pieces)
+                finally:
+                    put(pieces)
+
+        def take(piece: Piece) -> None:
+            # To write a piece down, and to wake who waits for it, take longer than to read it: so both are done once
+            # for all that one read of the network brought, as soon as the request waits for the next.
+            if not arrived:
+                here.call_soon(hand_over)
+            arrived.append(piece)
+
+        try:
+            return await self._sending.run(exchange, take)
+        finally:
+            hand_over()
 
     def finish(self, reply: Reply | None) -> None:
         """Keep the question with its answer, or with what came of it."""

@@ -236,11 +236,11 @@ class Conversation(Counted, WaysOut):
         keeping = self._ask(turn_of(parts), aloud, {"stream": True, **options})
         with keeping:
             while True:
-                arrived: queue.SimpleQueue[Piece | None] = queue.SimpleQueue()
+                arrived: queue.SimpleQueue[Sequence[Piece] | None] = queue.SimpleQueue()
                 future = keeping.start(arrived.put)
                 future.add_done_callback(lambda _, put=arrived.put: put(None))  # type: ignore[misc]
-                while (event := _next(arrived)) is not None:
-                    yield event
+                while (pieces := _next(arrived)) is not None:
+                    yield from pieces
                 reply = future.result()
                 if (calling := keeping.calling(reply)) is None:
                     break
@@ -257,12 +257,13 @@ class Conversation(Counted, WaysOut):
         keeping = self._ask(turn_of(parts), aloud, {"stream": True, **options})
         with keeping:
             while True:
-                arrived: asyncio.Queue[Piece | None] = asyncio.Queue()
+                arrived: asyncio.Queue[Sequence[Piece] | None] = asyncio.Queue()
                 put = _put_here(arrived)
                 future = keeping.start(put)
                 future.add_done_callback(lambda _, put=put: put(None))  # type: ignore[misc]
-                while (event := await arrived.get()) is not None:
-                    yield event
+                while (pieces := await arrived.get()) is not None:
+                    for piece in pieces:
+                        yield piece
                 reply = future.result()
                 if (calling := keeping.calling(reply)) is None:
                     break
@@ -371,11 +372,11 @@ def _fetch_weights() -> None:
         fetch(missing)
 
 
-def _ignore(_: Piece) -> None:
+def _ignore(_: Sequence[Piece]) -> None:
     """Where only the whole reply is wanted."""
 
 
-def _next(arrived: queue.SimpleQueue[Piece | None]) -> Piece | None:
+def _next(arrived: queue.SimpleQueue[Sequence[Piece] | None]) -> Sequence[Piece] | None:
     while True:
         try:
             return arrived.get(timeout=0.2)  # in ticks, so that Ctrl-C is heard on Windows too
@@ -383,11 +384,11 @@ def _next(arrived: queue.SimpleQueue[Piece | None]) -> Piece | None:
             continue
 
 
-def _put_here(arrived: asyncio.Queue[Piece | None]) -> Any:
+def _put_here(arrived: asyncio.Queue[Sequence[Piece] | None]) -> Any:
     here = asyncio.get_running_loop()
 
-    def put(event: Piece | None) -> None:
+    def put(pieces: Sequence[Piece] | None) -> None:
         with contextlib.suppress(RuntimeError):  # nobody waits any more: the loop is closed
-            here.call_soon_threadsafe(arrived.put_nowait, event)
+            here.call_soon_threadsafe(arrived.put_nowait, pieces)
 
     return put

@@ -118,17 +118,13 @@ class Journal:
             if arriving is not None:
                 self._arriving[question.id] = arriving
 
-    def came(self, question: Turn, event: TextDelta | AudioDelta) -> None:
-        """Write a piece of an answer down."""
+    def came(self, question: Turn, *events: TextDelta | AudioDelta) -> None:
+        """Write pieces of an answer down."""
         arriving = self._arriving.get(question.id)
         if arriving is None:
             return
-        if isinstance(event, TextDelta):
-            piece = 0, event.text.encode("utf-8", "surrogatepass")
-        else:
-            piece = event.sample_rate, event.pcm16
         with self._lock:
-            arriving.waiting.append(piece)
+            arriving.waiting += map(_piece_of, events)
             if time.monotonic() >= arriving.not_before and self._arriving.get(question.id) is arriving:
                 self._put_pieces(question, arriving)
 
@@ -371,6 +367,13 @@ def _place_of(turn: Turn, turns: tuple[Turn, ...]) -> int | None:
     if not any(map(is_, turns, repeat(turn))):
         return None
     return next(index for index, one in enumerate(turns) if one is turn)
+
+
+def _piece_of(event: TextDelta | AudioDelta) -> tuple[int, bytes]:
+    """Its sample rate, 0 for words, and its bytes."""
+    if isinstance(event, TextDelta):
+        return 0, event.text.encode("utf-8", "surrogatepass")
+    return event.sample_rate, event.pcm16
 
 
 def _chat(talk: Sequence[Turn]) -> tuple[str, str, str, Mapping[str, Any]]:

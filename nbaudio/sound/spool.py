@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import hashlib
+import itertools
 import os
 import shutil
 import tempfile
@@ -19,6 +19,7 @@ from nbaudio.sound.clip import Clip
 __all__ = ["park"]
 
 _folder: tuple[int, Path] | None = None
+_numbers = itertools.count()  # names by content would take longer to find than the files take to write
 
 
 def park(clip: Clip, *, sent: bool = False) -> None:
@@ -63,11 +64,8 @@ class _Kept:
 
 
 def _keep(data: bytes) -> _Kept:
-    path = _where() / hashlib.sha256(data).hexdigest()
-    if not path.exists():
-        unfinished = path.with_suffix(".part")
-        unfinished.write_bytes(data)
-        unfinished.replace(path)
+    path = _where() / str(next(_numbers))
+    path.write_bytes(data)
     return _Kept(path)
 
 
