@@ -35,6 +35,7 @@ LEVELS = (
 OUTSIDE = {
     "captions": {"numpy"},
     "sound": {"numpy", "soundfile", "soxr"},
+    "wire": {"msgspec"},  # JSON and base64 in a fraction of the standard library's time
     "tools": {"docstring_parser", "msgspec"},
     "records": {"msgspec"},
     "spending": {"platformdirs"},

@@ -133,8 +133,7 @@ class Journal:
         try:
             store.patience(_PIECE_PATIENCE_MS)
             with store.transaction():
-                for sample_rate, data in arriving.waiting:
-                    store.put_piece(arriving.question, sample_rate, data)
+                store.put_pieces(arriving.question, arriving.waiting)
             arriving.waiting.clear()
         except sqlite3.IntegrityError:  # the question was cleared away meanwhile
             self._arriving.pop(question.id, None)
