@@ -73,10 +73,18 @@ def sent(data: str) -> bytes:
 SOUND = base64.b64encode(random.Random(1).randbytes(PIECE_BYTES)).decode()
 STAMPED = 12  # characters of base64: nine bytes, of which eight are the time
 WORDS = framed({"audio": {"transcript": " loyal"}})
-OPENING = framed({"role": "assistant", "content": None, "refusal": None, "audio": {"id": "audio_1", "transcript": "So"}})
+OPENING = framed(
+    {"role": "assistant", "content": None, "refusal": None, "audio": {"id": "audio_1", "transcript": "So"}}
+)
 BEFORE, _, AFTER = framed({"audio": {"data": SOUND}}).partition(SOUND[:STAMPED].encode())
-USAGE = {"prompt_tokens": 19, "completion_tokens": 1350, "completion_tokens_details": {"audio_tokens": 1200, "text_tokens": 150}}
-CLOSING = framed({"audio": {"expires_at": 1795375254}}) + framed({}, choices=[], usage=USAGE) + sent("[DONE]") + b"0\r\n\r\n"
+USAGE = {
+    "prompt_tokens": 19,
+    "completion_tokens": 1350,
+    "completion_tokens_details": {"audio_tokens": 1200, "text_tokens": 150},
+}
+CLOSING = (
+    framed({"audio": {"expires_at": 1795375254}}) + framed({}, choices=[], usage=USAGE) + sent("[DONE]") + b"0\r\n\r\n"
+)
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
 
 

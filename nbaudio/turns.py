@@ -16,6 +16,7 @@ from nbaudio.prices import cost as cost_of
 from nbaudio.sound.clip import Clip
 from nbaudio.sound.codecs import is_plain_wav
 from nbaudio.wire.answers import Answer
+from nbaudio.wire.growing_wav import WavElsewhere
 from nbaudio.wire.tool_calls import ToolCall
 from nbaudio.wire.usage import Usage
 
@@ -177,9 +178,7 @@ class Reply(ShownOnce, Turn):
         clip, unreadable = None, ""
         try:
             if answer.audio:
-                clip = Clip.from_pcm16(answer.audio) if answer.audio_format == "pcm16" else Clip(answer.audio)
-                if not is_plain_wav(answer.audio):
-                    _ = clip.samples  # a file cut short is found out here, not when the notebook shows it
+                clip = _clip_of(answer.audio, answer.audio_format)
         except ClipError as error:  # the words have come all the same
             clip = None
             unreadable = f"The server's sound can't be played: {error.cause}"
@@ -328,6 +327,15 @@ class Reply(ShownOnce, Turn):
         except NbaudioError:  # a file of prices that is broken says so where something is asked; here it is shown
             cost = None
         return "unknown" if cost is None else str(cost)
+
+
+def _clip_of(audio: bytes | WavElsewhere, audio_format: str) -> Clip:
+    if not isinstance(audio, bytes):
+        return Clip.lying(audio.read, audio.frames, audio.sample_rate)
+    clip = Clip.from_pcm16(audio) if audio_format == "pcm16" else Clip(audio)
+    if not is_plain_wav(audio):
+        _ = clip.samples  # a file cut short is found out here, not when the notebook shows it
+    return clip
 
 
 def _note(answer: Answer, *, aloud: bool, silent: bool, whole: bool) -> str:

@@ -22,6 +22,7 @@ from nbaudio.wire.answers import AudioDelta, TextDelta
 __all__ = ["Keeping", "Piece", "stopped"]
 
 Piece: TypeAlias = TextDelta | AudioDelta
+_TOGETHER_S = 0.01  # to write a piece down and to wake who waits takes longer than to read it: many at once cost little
 _STOPPING_S = 0.3  # a request ends within milliseconds; whoever stops it is not kept longer than this
 
 
@@ -90,11 +91,13 @@ class Keeping:
 
     async def _run(self, exchange: Exchange, put: Callable[[Sequence[Piece]], None]) -> Reply:
         arrived: list[Piece] = []
-        here = asyncio.get_running_loop()
+        here, not_before = asyncio.get_running_loop(), 0.0
 
         def hand_over() -> None:
+            nonlocal not_before
             if pieces := arrived[:]:
                 arrived.clear()
+                not_before = here.time() + _TOGETHER_S
                 try:
                     for watcher in self._watchers:
                         watcher.came(self._question, *pieces)
@@ -102,10 +105,8 @@ class Keeping:
                     put(pieces)
 
         def take(piece: Piece) -> None:
-            # To write a piece down, and to wake who waits for it, take longer than to read it: so both are done once
-            # for all that one read of the network brought, as soon as the request waits for the next.
             if not arrived:
-                here.call_soon(hand_over)
+                here.call_at(not_before, hand_over)  # where that is past, as soon as the request waits for more
             arrived.append(piece)
 
         try:

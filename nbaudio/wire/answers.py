@@ -7,13 +7,13 @@ joined as bytes; the transcript is joined in order and not aligned with the soun
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from nbaudio.errors import BadReply
 from nbaudio.wire.decoding import from_base64
-from nbaudio.wire.growing_wav import GrowingWav
+from nbaudio.wire.growing_wav import Growing, GrowingWav, WavElsewhere
 from nbaudio.wire.tool_calls import ToolCall
 from nbaudio.wire.usage import Usage
 
@@ -42,14 +42,14 @@ class AudioDelta:
 class Answer:
     """All that came of one answer.
 
-    `audio` are the bytes of `audio_format` (``wav`` where it was streamed), empty where no sound came.
+    `audio` are the bytes of `audio_format`, empty where no sound came; where it was streamed a WAV, in memory or not.
     `finish_reason` is the server's, or ``"stop"`` where an audio stream ended as it should without one, or empty
     where it broke off.
     """
 
     text: str = ""
     refusal: str = ""
-    audio: bytes = field(default=b"", repr=False)
+    audio: bytes | WavElsewhere = field(default=b"", repr=False)
     audio_format: str = ""
     audio_id: str = ""
     expires_at: int = 0
@@ -69,14 +69,16 @@ class AnswerReader:
     ----------
     audio_format : str
         The format that a whole answer was asked for in; streams are ``pcm16``, of which it makes a WAV.
+    growing : callable
+        Gives what the pieces of a stream's sound are gathered in, for a sample rate in Hz.
     """
 
-    def __init__(self, audio_format: str = "wav") -> None:
+    def __init__(self, audio_format: str = "wav", growing: Callable[[int], Growing] = GrowingWav) -> None:
         self._format = audio_format
         self._content: list[str] = []
         self._transcript: list[str] = []
         self._refusal: list[str] = []
-        self._pcm = GrowingWav(STREAM_SAMPLE_RATE)
+        self._pcm = growing(STREAM_SAMPLE_RATE)
         self._whole_audio = b""
         self._base64_rest = ""
         self._odd_byte = b""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import struct
+from typing import Protocol
 
-__all__ = ["HEADER_BYTES", "GrowingWav", "wav_header"]
+__all__ = ["HEADER_BYTES", "Growing", "GrowingWav", "WavElsewhere", "wav_header"]
 
 HEADER_BYTES = 44
 
@@ -22,6 +23,38 @@ def wav_header(data_bytes: int, sample_rate: int, channels: int = 1) -> bytes:
     form = struct.pack("<HHIIHH", 1, channels, sample_rate, sample_rate * frame_bytes, frame_bytes, 16)
     riff = b"RIFF" + struct.pack("<I", 36 + data_bytes) + b"WAVE"
     return riff + b"fmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", data_bytes)
+
+
+class WavElsewhere(Protocol):
+    """A WAV file of 16 bits, mono, that is not in memory."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Frames a second, Hz."""
+        ...
+
+    @property
+    def frames(self) -> int:
+        """Its length."""
+        ...
+
+    def read(self) -> bytes:
+        """The file."""
+        ...
+
+
+class Growing(Protocol):
+    """What gathers the pieces of a sound: a `GrowingWav`, or what puts them elsewhere."""
+
+    def __len__(self) -> int: ...
+
+    def add(self, pcm16: bytes) -> None:
+        """Take what comes next."""
+        ...
+
+    def file(self, more: bytes = b"") -> bytes | WavElsewhere:
+        """The file as it would be if it ended here, after some more sound; empty where there is no sound."""
+        ...
 
 
 class GrowingWav:

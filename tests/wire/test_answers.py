@@ -114,7 +114,12 @@ EXPECTED_STREAMED = {
         "finish_reason": "tool_calls",
         "tool_calls": (ToolCall("call_Fx01", "get_weather", '{"city":"Paris"}'),),
     },
-    "cut_before_done": {"finish_reason": "", "usage": Usage(), "audio": wav_header(1600, 24_000) + TONE[:1600], "expires_at": 0},
+    "cut_before_done": {
+        "finish_reason": "",
+        "usage": Usage(),
+        "audio": wav_header(1600, 24_000) + TONE[:1600],
+        "expires_at": 0,
+    },
     "error_in_stream": {"finish_reason": "", "usage": Usage(), "audio": b""},
 }
 
