@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from pathlib import Path
 
 import pytest
 from openai_server import Gate, OpenAIServer
@@ -62,6 +63,22 @@ def test_awaited(long: OpenAIServer) -> None:
     *events, last = asyncio.run(talk())
     assert isinstance(last, nba.Finished)
     assert events == heard.events
+
+
+def test_an_answer_that_comes_in_one_go_is_handed_over_before_it_is_over(
+    long: OpenAIServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBAUDIO_CACHE_FOLDER", str(tmp_path))
+    *events, _ = nba.Conversation(cache=True).stream("Hello")
+    heard = Heard()
+    *kept, last = nba.Conversation(cache=True, watchers=[heard]).stream("Hello")
+    assert len(long.requests) == 1
+    assert kept == heard.events
+    for kind in (TextDelta, AudioDelta):
+        name = "text" if kind is TextDelta else "pcm16"
+        first, again = ([getattr(one, name) for one in found if isinstance(one, kind)] for found in (events, kept))
+        assert first[0][:0].join(again) == first[0][:0].join(first)
+    assert isinstance(last, nba.Finished)
 
 
 def test_a_piece_that_comes_alone_is_handed_over_alone(server: OpenAIServer) -> None:
