@@ -3,23 +3,27 @@
     python benchmarks/client.py
     python benchmarks/client.py --times 3 --parts one     # a rough look
 
-Both parts ask a server in a process of its own on loopback, which sends chunks that it made beforehand: 60 s of PCM16 in
-600 pieces, with the words in between as OpenAI sends them.
+All parts ask a server in a process of its own on loopback, which sends chunks that it made beforehand: 60 s of PCM16 in
+600 pieces, with words in between.
 
 One answer
 ----------
-All pieces as fast as they are read, and paced at ten times real time, so that each comes alone. Each client in fresh
-processes: the first answer, with all that is set up for it, and the second. *Processor* is the time of all threads of
-the process, in the program and in the kernel for it; *first piece* is from the call to the first sound in the user's
-hands; *memory* is the highest resident memory during the first answer, above that after the imports (VmHWM of
-/proc/self/status, which /proc/self/clear_refs resets; elsewhere the highest of the process, which is coarser). openai
-and httpx decode each piece and join them at the end; nbaudio gives a reply with a clip, and has its words and sound in
-the journal, unless it is off.
+All pieces as fast as they are read; and ``paced`` at ten times real time, so that each comes alone. Each client in
+fresh processes, which begin when its modules are imported: the first answer, with the making of the client and of all
+that it has put off, and the median of four more (paced: one more). *Processor* is the time of all threads of the
+process, in the program and in the kernel for it. *First piece* is until the first sound is in the user's hands.
+*Resident* is the highest resident memory during the first answer above that after the imports (VmHWM of
+/proc/self/status, which /proc/self/clear_refs resets; elsewhere the highest of the process, which is coarser).
+*Objects* is the most that Python's objects took for the second answer (tracemalloc, in a process of its own).
+
+openai and httpx decode each piece and join them at the end, as one does. nbaudio gives a reply with a clip, has counted
+what it cost, and has its words and its sound in a journal, unless that is off.
 
 Many answers at once
 --------------------
 200 answers in one process and one event loop, each paced at real time. Each piece carries the time at which the server
-wrote it, by the clock that all processes share; *late* is how long after that it was in the user's hands.
+wrote it, by the clock that all processes share; *late* is how long after that it was in the user's hands. Those of the
+first two seconds, in which all are asked, and the rest are told apart. *Processor* is the share of one.
 """
 
 from __future__ import annotations
@@ -27,10 +31,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import contextlib
 import gc
 import json
 import os
-import random
 import re
 import resource
 import statistics
@@ -39,11 +43,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-PIECE_BYTES, PIECES_A_SECOND = 4800, 10
+from ready_server import PIECE_BYTES, PIECES_A_SECOND
+
 BODY: dict[str, Any] = {
     "model": "gpt-audio-1.5",
     "modalities": ["text", "audio"],
@@ -51,73 +57,6 @@ BODY: dict[str, Any] = {
     "messages": [{"role": "user", "content": "Is a golden retriever a good family dog?"}],
 }
 Heard = Callable[[bytes], None]  # gets each piece of sound
-
-# -- the server -----------------------------------------------------------------------------------------------------
-
-
-def framed(delta: dict[str, Any], **more: Any) -> bytes:
-    """One chunk as it goes over the wire."""
-    chunk = {
-        "id": "chatcmpl-Bx1", "object": "chat.completion.chunk", "created": 1795371654, "model": "gpt-audio-1.5-2026-02-01",
-        "service_tier": "default", "system_fingerprint": "fp_1",
-        "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}], "usage": None, **more,
-    }  # fmt: skip
-    return sent(json.dumps(chunk, separators=(",", ":")))
-
-
-def sent(data: str) -> bytes:
-    event = f"data: {data}\n\n".encode()
-    return b"%x\r\n%b\r\n" % (len(event), event)
-
-
-SOUND = base64.b64encode(random.Random(1).randbytes(PIECE_BYTES)).decode()
-STAMPED = 12  # characters of base64: nine bytes, of which eight are the time
-WORDS = framed({"audio": {"transcript": " loyal"}})
-OPENING = framed(
-    {"role": "assistant", "content": None, "refusal": None, "audio": {"id": "audio_1", "transcript": "So"}}
-)
-BEFORE, _, AFTER = framed({"audio": {"data": SOUND}}).partition(SOUND[:STAMPED].encode())
-USAGE = {
-    "prompt_tokens": 19,
-    "completion_tokens": 1350,
-    "completion_tokens_details": {"audio_tokens": 1200, "text_tokens": 150},
-}
-CLOSING = (
-    framed({"audio": {"expires_at": 1795375254}}) + framed({}, choices=[], usage=USAGE) + sent("[DONE]") + b"0\r\n\r\n"
-)
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
-
-
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answers each request of a connection; its path says how many pieces, and how many seconds apart."""
-    try:
-        while True:
-            head = await reader.readuntil(b"\r\n\r\n")
-            path = head.split(b" ", 2)[1].decode().split("/")
-            pieces, apart_s = int(path[1]), float(path[2])
-            length = re.search(rb"(?i)content-length: *(\d+)", head)
-            await reader.readexactly(int(length.group(1)) if length else 0)
-            writer.write(HEAD + OPENING)
-            begun = time.monotonic()
-            for number in range(pieces):
-                if apart_s:
-                    await asyncio.sleep(max(0.0, begun + number * apart_s - time.monotonic()))
-                if number % 4 == 0:
-                    writer.write(WORDS)
-                stamp = base64.b64encode(struct.pack("<dx", time.monotonic()))
-                writer.write(BEFORE + stamp + AFTER)
-                if not apart_s:  # what is paced goes out whether or not anybody reads
-                    await writer.drain()
-            writer.write(CLOSING)
-    except (asyncio.IncompleteReadError, ConnectionError):
-        writer.close()
-
-
-async def serve() -> None:
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=1000)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
 
 # -- the clients ----------------------------------------------------------------------------------------------------
 
@@ -192,8 +131,55 @@ def memory_kb(name: str) -> float:
     return float(re.search(rf"{name}:\s*(\d+)", status).group(1))  # type: ignore[union-attr]
 
 
-def one(name: str, url: str) -> None:
-    """The costs of the first and of the second answer."""
+def one(name: str, url: str, answers: int) -> None:
+    """The costs of the first answer, and of more."""
+    load(name)
+    gc.collect()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    before_kb = memory_kb("VmRSS")
+    cpu_s, begun, first = time.process_time(), time.perf_counter(), 0.0
+    cpu_ms: list[float] = []
+    first_ms: list[float] = []
+    size = 0
+
+    def heard(pcm: bytes) -> None:
+        nonlocal first, size
+        first = first or time.perf_counter()
+        size += len(pcm)
+
+    ask = CLIENTS[name](url)
+    costs: dict[str, float] = {}
+    for which in range(answers):
+        kept = ask(heard)
+        cpu_ms.append((time.process_time() - cpu_s) * 1000)
+        first_ms.append((first - begun) * 1000)
+        if which == 0:
+            costs["memory"] = (memory_kb("VmHWM") - before_kb) / 1024
+        del kept
+        cpu_s, begun, first = time.process_time(), time.perf_counter(), 0.0
+    costs |= {"cpu first": cpu_ms[0], "cpu more": statistics.median(cpu_ms[1:])}
+    costs |= {"piece first": first_ms[0], "piece more": statistics.median(first_ms[1:]), "bytes": size / answers}
+    print(json.dumps(costs))
+
+
+def objects(name: str, url: str) -> None:
+    """The memory that Python's objects take for an answer."""
+    load(name)
+    ask = CLIENTS[name](url)
+    tracemalloc.start()
+    for _ in range(2):
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        kept = ask(lambda pcm: None)
+        peak = tracemalloc.get_traced_memory()[1] - before
+        del kept
+    print(json.dumps({"objects": peak / 2**20}))
+
+
+def load(name: str) -> None:
+    """Import what a user imports."""
     if name == "nbaudio":
         import nbaudio
 
@@ -202,33 +188,6 @@ def one(name: str, url: str) -> None:
         import openai  # noqa: F401
     else:
         import httpx  # noqa: F401
-    gc.collect()
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
-    before_kb = memory_kb("VmRSS")
-    costs: dict[str, float] = {}
-    cpu_s = time.process_time()
-    ask = CLIENTS[name](url)
-    for which in ("first", "second"):
-        begun, first, size = time.perf_counter(), 0.0, 0
-
-        def heard(pcm: bytes) -> None:
-            nonlocal first, size
-            first = first or time.perf_counter()
-            size += len(pcm)
-
-        kept = ask(heard)
-        costs[f"cpu {which}"] = (time.process_time() - cpu_s) * 1000
-        costs[f"first piece {which}"] = (first - begun) * 1000
-        if which == "first":
-            costs["memory"] = (memory_kb("VmHWM") - before_kb) / 1024
-            costs["whole memory"] = memory_kb("VmHWM") / 1024
-        costs["bytes"] = size
-        del kept
-        cpu_s = time.process_time()
-    print(json.dumps(costs))
 
 
 # -- many at once ---------------------------------------------------------------------------------------------------
@@ -270,40 +229,49 @@ MANY: dict[str, Callable[[str, int, Heard], Awaitable[None]]] = {"nbaudio": nbau
 
 def many(name: str, url: str, answers: int) -> None:
     """How late the pieces of many answers are."""
-    late: list[float] = []
+    late: list[tuple[float, float]] = []  # when it came, and how late
     size = 0
 
     def heard(pcm: bytes) -> None:
         nonlocal size
         size += len(pcm)
-        late.append(time.monotonic() - struct.unpack_from("<d", pcm)[0])
+        now = time.monotonic()
+        late.append((now, now - struct.unpack_from("<d", pcm)[0]))
 
-    begun, cpu_s = time.perf_counter(), time.process_time()
+    load(name)
+    cpu_s, begun = time.process_time(), time.monotonic()
     asyncio.run(MANY[name](url, answers, heard))  # type: ignore[arg-type]
-    took_s = time.perf_counter() - begun
-    cpu_s = time.process_time() - cpu_s
-    late.sort()
-    print(
-        json.dumps(
-            {
-                "p50": late[len(late) // 2] * 1000, "p95": late[len(late) * 95 // 100] * 1000, "max": late[-1] * 1000,
-                "busy": cpu_s / took_s, "took": took_s, "memory": memory_kb("VmHWM") / 1024, "bytes": size,
-            }
-        )
-    )  # fmt: skip
+    took_s, cpu_s = time.monotonic() - begun, time.process_time() - cpu_s
+    found = {"processor": cpu_s / took_s, "took": took_s, "memory": memory_kb("VmHWM") / 1024, "bytes": size}
+    for which, part in (
+        ("start", [late_s for came, late_s in late if came < begun + 2]),
+        ("rest", [late_s for came, late_s in late if came >= begun + 2]),
+    ):
+        part = sorted(part) or [0.0]
+        found |= {f"{which} p50": part[len(part) // 2], f"{which} p95": part[len(part) * 95 // 100]}
+        found[f"{which} max"] = part[-1]
+    print(json.dumps(found))
 
 
 # -- what is printed ------------------------------------------------------------------------------------------------
 
 
 def child(*arguments: str, journal: bool = True) -> dict[str, float]:
-    """What a fresh process measures."""
+    """What a fresh process measures; there is a journal already, as on every day but the first."""
     with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "journal.sqlite3") if journal else "off"
-        totals = {"NBAUDIO_DAY_TOTALS": str(Path(folder) / "day.json")}
+        path = Path(folder) / "journal.sqlite3"
+        environment = {
+            **os.environ,
+            "NBAUDIO_DAY_TOTALS": str(Path(folder) / "day.sqlite3"),
+            "NBAUDIO_JOURNAL": str(path) if journal else "off",
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
+        }
+        if journal and "nbaudio" in arguments:
+            code = "import nbaudio as nba; nba.Conversation().append('Hello.')"
+            subprocess.run([sys.executable, "-c", code], env=environment, cwd=folder, check=True)
         done = subprocess.run(
-            [sys.executable, __file__, *arguments],
-            capture_output=True, text=True, env={**os.environ, **totals, "NBAUDIO_JOURNAL": path}, check=False,
+            [sys.executable, str(Path(__file__).absolute()), *arguments],
+            capture_output=True, text=True, env=environment, cwd=folder, check=False,
         )  # fmt: skip
     if done.returncode:
         sys.exit(done.stderr)
@@ -312,7 +280,7 @@ def child(*arguments: str, journal: bool = True) -> dict[str, float]:
 
 
 ROWS = (("nbaudio", True), ("nbaudio, no journal", False), ("openai", True), ("httpx", True))
-COLUMNS = ("cpu first", "cpu second", "first piece first", "first piece second", "memory", "whole memory")
+COLUMNS = (("cpu first", 9), ("cpu more", 8), ("piece first", 12), ("piece more", 8), ("memory", 13), ("objects", 10))
 
 
 def print_one(port: str, seconds: int, times: int, apart_s: float, title: str) -> None:
@@ -321,35 +289,46 @@ def print_one(port: str, seconds: int, times: int, apart_s: float, title: str) -
     runs: dict[str, list[dict[str, float]]] = {name: [] for name, _ in ROWS}
     for _ in range(times):
         for name, journal in ROWS:
-            found = child("one", name.partition(",")[0], url, journal=journal)
+            client = name.partition(",")[0]
+            found = child("one", client, url, "2" if apart_s else "5", journal=journal)
+            if not apart_s:
+                found |= child("objects", client, url, journal=journal)
             assert found["bytes"] == pieces * PIECE_BYTES, f"{name} lost sound"
             runs[name].append(found)
+    columns = COLUMNS[: 5 if apart_s else 6]
+    medians = {name: [statistics.median(run[key] for run in runs[name]) for key, _ in columns] for name in runs}
     print(f"\n{title}; medians of {times}")
-    print(f"{'':<22}{'processor, ms':>18}{'first piece, ms':>20}{'memory, MB':>20}")
-    print(f"{'':<22}{'first':>9}{'second':>9}{'first':>11}{'second':>9}{'above':>11}{'whole':>9}")
-    medians = {name: [statistics.median(run[column] for run in runs[name]) for column in COLUMNS] for name in runs}
-    for name, (cpu, cpu_2, piece, piece_2, above, whole) in medians.items():
-        print(f"{name:<22}{cpu:>9.0f}{cpu_2:>9.0f}{piece:>11.1f}{piece_2:>9.1f}{above:>11.1f}{whole:>9.0f}")
-    for name in runs:
+    print(f"{'':<22}{'processor, ms':>17}{'first piece, ms':>20}{'memory, MB':>23}")
+    print(f"{'':<22}" + "".join(f"{said:>{width}}" for (_, width), said in zip(columns, HEADS, strict=False)))
+    for name, values in medians.items():
+        print(
+            f"{name:<22}" + "".join(f"{value:>{width}.1f}" for (_, width), value in zip(columns, values, strict=True))
+        )
+    for name, values in medians.items():
         if name != "openai":
-            ratios = [a / b for a, b in zip(medians[name], medians["openai"], strict=True)]
-            said = "".join(f"{ratio:>{width}.2f}" for ratio, width in zip(ratios, (9, 9, 11, 9, 11, 9), strict=True))
-            print(f"{name + ' / openai':<22}{said}" if len(name) < 13 else f"{'no journal / openai':<22}{said}")
+            shares = [value / theirs for value, theirs in zip(values, medians["openai"], strict=True)]
+            said = "".join(f"{share:>{width}.2f}" for (_, width), share in zip(columns, shares, strict=True))
+            print(f"{name.removeprefix('nbaudio, ') + ' / openai':<22}{said}", flush=True)
+
+
+HEADS = ("first", "more", "first", "more", "resident", "objects")
 
 
 def print_many(port: str, seconds: int, answers: int) -> None:
     pieces = seconds * PIECES_A_SECOND
     url = f"http://127.0.0.1:{port}/{pieces}/{1 / PIECES_A_SECOND}/v1"
     print(f"\n{answers} answers of {seconds} s at once, at real time")
-    print(f"{'':<22}{'late, ms: p50':>14}{'p95':>9}{'max':>9}{'processor':>11}{'took, s':>9}{'memory, MB':>12}")
+    print(f"{'':<22}{'late, ms: at first':>24}{'then':>22}{'processor':>12}{'took, s':>9}{'memory, MB':>12}")
+    print(f"{'':<22}" + f"{'p50':>8}{'p95':>8}{'max':>8}" * 2)
     for name, journal in ROWS[:3]:
         found = child("many", name.partition(",")[0], url, str(answers), journal=journal)
-        lost = "" if found["bytes"] == answers * pieces * PIECE_BYTES else "  lost sound"
-        print(
-            f"{name:<22}{found['p50']:>14.1f}{found['p95']:>9.1f}{found['max']:>9.0f}{found['busy']:>11.0%}"
-            f"{found['took']:>9.1f}{found['memory']:>12.0f}{lost}",
-            flush=True,
-        )
+        assert found["bytes"] == answers * pieces * PIECE_BYTES, f"{name} lost sound"
+        late = "".join(f"{found[f'{when} {what}'] * 1000:>8.1f}" for when in ("start", "rest") for what in SHARES)
+        rest = f"{found['processor']:>10.0%}{found['took']:>9.1f}{found['memory']:>12.0f}"
+        print(f"{name:<22}{late}{rest}", flush=True)
+
+
+SHARES = ("p50", "p95", "max")
 
 
 def main() -> None:
@@ -359,7 +338,9 @@ def main() -> None:
     parser.add_argument("--answers", type=int, default=200, help="at once (%(default)s)")
     parser.add_argument("--parts", nargs="+", default=["one", "paced", "many"], choices=["one", "paced", "many"])
     options = parser.parse_args()
-    with subprocess.Popen([sys.executable, __file__, "serve"], stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("ready_server.py"))], stdout=subprocess.PIPE, text=True
+    ) as server:
         assert server.stdout is not None
         try:
             port = server.stdout.readline().strip()
@@ -375,10 +356,10 @@ def main() -> None:
 
 if __name__ == "__main__":
     role, *given = sys.argv[1:2] or [""]
-    if role == "serve":
-        asyncio.run(serve())
-    elif role == "one":
-        one(*sys.argv[2:4])
+    if role == "one":
+        one(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    elif role == "objects":
+        objects(*sys.argv[2:4])
     elif role == "many":
         many(sys.argv[2], sys.argv[3], int(sys.argv[4]))
     else:

@@ -1,4 +1,4 @@
-"""What waits in the journal's log goes into its file, on a thread of its own, so that nobody who talks waits for a disk."""
+"""What waits in the journal's log goes into its file on a thread of its own: nobody who talks waits for the disk."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from nbaudio.journal.schema import APPLICATION_ID
 __all__ = ["LOG_BYTES", "Tidying"]
 
 LOG_BYTES = 16_000_000
-"""Beyond this the log is written into the file: two or three minutes of speech. More would take longer to open after a
-crash; less would wait for the disk more often, and write more, for an answer's pieces are gone again when it is whole."""
+"""Beyond this the log is written into the file: two or three minutes of speech. With more it would take longer to open
+after a crash; with less more would be written, for an answer's pieces are gone again when it is whole."""
 
 
 class Tidying:
