@@ -14,9 +14,8 @@ from nbaudio.errors import ClipError, NbaudioError
 from nbaudio.prices import Cost
 from nbaudio.prices import cost as cost_of
 from nbaudio.sound.clip import Clip
-from nbaudio.sound.codecs import is_plain_wav
+from nbaudio.sound.recorded import Recorded
 from nbaudio.wire.answers import Answer
-from nbaudio.wire.growing_wav import WavElsewhere
 from nbaudio.wire.tool_calls import ToolCall
 from nbaudio.wire.usage import Usage
 
@@ -177,8 +176,11 @@ class Reply(ShownOnce, Turn):
         """
         clip, unreadable = None, ""
         try:
-            if answer.audio:
-                clip = _clip_of(answer.audio, answer.audio_format)
+            sound = answer.audio
+            if isinstance(sound, bytes):
+                clip = _clip_of(sound, answer.audio_format) if sound else None
+            elif isinstance(sound, Recorded):
+                clip = Clip(sound)
         except ClipError as error:  # the words have come all the same
             clip = None
             unreadable = f"The server's sound can't be played: {error.cause}"
@@ -329,12 +331,11 @@ class Reply(ShownOnce, Turn):
         return "unknown" if cost is None else str(cost)
 
 
-def _clip_of(audio: bytes | WavElsewhere, audio_format: str) -> Clip:
-    if not isinstance(audio, bytes):
-        return Clip.lying(audio.read, audio.frames, audio.sample_rate)
-    clip = Clip.from_pcm16(audio) if audio_format == "pcm16" else Clip(audio)
-    if not is_plain_wav(audio):
-        _ = clip.samples  # a file cut short is found out here, not when the notebook shows it
+def _clip_of(sound: bytes, audio_format: str) -> Clip:
+    if audio_format == "pcm16":
+        return Clip.from_pcm16(sound)
+    clip = Clip(sound)
+    _ = clip.samples  # a file cut short is found out here, not when the notebook shows it
     return clip
 
 

@@ -6,7 +6,6 @@ import base64
 import dataclasses
 import json
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,9 @@ import numpy as np
 import pytest
 from signals import voice
 
-from nbaudio.sound import spool
 from nbaudio.sound.clip import Clip
-from nbaudio.sound.spool import SpooledWav
 from nbaudio.turns import Reply, Turn
 from nbaudio.wire.answers import Answer, AnswerReader
-from nbaudio.wire.growing_wav import Growing, GrowingWav
 from nbaudio.wire.tool_calls import ToolCall
 from nbaudio.wire.usage import Usage
 
@@ -54,28 +50,10 @@ def test_a_wav_of_unknown_size_is_the_same_sound() -> None:
     assert from_fixture("wav_with_unknown_sizes").clip == from_fixture("text_and_audio").clip
 
 
-def test_headerless_sound_is_pcm() -> None:
+def test_streamed_sound_is_pcm() -> None:
     reply = reply_to(Answer(text="Yes.", audio=PCM, audio_format="pcm16"))
 
     assert reply.clip is not None
-    assert reply.clip.encode("pcm16") == PCM
-
-
-@pytest.mark.parametrize("growing", [GrowingWav, SpooledWav])
-def test_streamed_sound_is_not_decoded_before_it_is_used(
-    growing: Callable[[int], Growing], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(spool, "_LONG_BYTES", len(PCM))
-    monkeypatch.setattr("nbaudio.sound.codecs.decode", None)
-    reader = AnswerReader(growing=growing)
-    reader.take_chunk({"choices": [{"delta": {"audio": {"data": base64.b64encode(PCM).decode()}}}]})
-
-    reply = reply_to(reader.answer())
-
-    assert reply.clip is not None
-    assert reply.clip.parked is (growing is SpooledWav)
-    assert reply.clip.duration_s == CLIP.duration_s
-    monkeypatch.undo()
     assert reply.clip.encode("pcm16") == PCM
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import anyio
+import httpcore  # noqa: F401 - httpx loads it with the first request, for whose answer somebody waits
 import httpx
 
 from nbaudio import errors

@@ -91,7 +91,7 @@ class Keeping:
 
     async def _run(self, exchange: Exchange, put: Callable[[Sequence[Piece]], None]) -> Reply:
         arrived: list[Piece] = []
-        here, not_before = asyncio.get_running_loop(), 0.0
+        here, not_before, sounding = asyncio.get_running_loop(), 0.0, False
 
         def hand_over() -> None:
             nonlocal not_before
@@ -105,8 +105,11 @@ class Keeping:
                     put(pieces)
 
         def take(piece: Piece) -> None:
-            if not arrived:
-                here.call_at(not_before, hand_over)  # where that is past, as soon as the request waits for more
+            nonlocal sounding
+            begins = not sounding and isinstance(piece, AudioDelta)
+            if begins or not arrived:  # where the time is past, as soon as the request waits for more
+                here.call_at(0.0 if begins else not_before, hand_over)
+            sounding = sounding or begins
             arrived.append(piece)
 
         try:

@@ -125,15 +125,6 @@ class Clip:
         return clip
 
     @classmethod
-    def lying(cls, load: Callable[[], bytes], frames: int, sample_rate: int) -> Clip:
-        """A clip of a mono WAV of 16 bits that lies elsewhere, of which `load` gives the bytes whenever it is used."""
-        clip = cls.__new__(cls)
-        clip._clear()
-        clip._load, clip._format, clip._subtype = load, "wav", "PCM_16"
-        clip._shape = (frames, 1, sample_rate)
-        return clip
-
-    @classmethod
     def from_pcm16(cls, data: bytes, sample_rate: int = 24_000, channels: int = 1) -> Clip:
         """A clip from headerless signed 16-bit little-endian PCM, as the protocol's ``pcm16``.
 

@@ -18,8 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbaudio.errors import ClipError
-from nbaudio.wire.growing_wav import HEADER_BYTES
-from nbaudio.wire.growing_wav import wav_header as wav_header
 
 Samples = NDArray[np.float32]
 
@@ -65,7 +63,6 @@ _BLOCK_FRAMES = 65_536  # libsndfile crashes on Vorbis written in one call of so
 SPEECH_KBIT_S = 32
 """The bit rate of MP3 at which mono speech is good."""
 _UNKNOWN_SIZE = 0xFFFFFFFF
-_MOST_WAV_BYTES = _UNKNOWN_SIZE - HEADER_BYTES
 
 
 @dataclass(frozen=True)
@@ -87,8 +84,6 @@ def read_header(data: bytes) -> Header:
     ClipError
         If libsndfile can't read it.
     """
-    if (plain := _plain_wav(data)) is not None:
-        return plain
     import soundfile
 
     try:
@@ -130,10 +125,6 @@ def decode(data: bytes, *, most_s: float = math.inf) -> tuple[Samples, int]:
     SoundTooLong
         If it is longer than `most_s`; little more than that was read.
     """
-    if (plain := _plain_wav(data)) is not None:
-        if plain.frames > most_s * plain.sample_rate:
-            raise too_long(most_s)
-        return pcm16_to_samples(memoryview(data)[HEADER_BYTES:], plain.channels), plain.sample_rate
     import soundfile
 
     try:
@@ -160,23 +151,6 @@ def decode(data: bytes, *, most_s: float = math.inf) -> tuple[Samples, int]:
                 "Copy or record it again.",
             ) from error
         return samples, int(file.samplerate)
-
-
-def is_plain_wav(data: bytes) -> bool:
-    """Whether a file is a WAV as `wav_header` begins it: one that can't be damaged, and is read without libsndfile."""
-    return _plain_wav(data) is not None
-
-
-def _plain_wav(data: bytes) -> Header | None:
-    if len(data) < HEADER_BYTES:
-        return None
-    channels, sample_rate = struct.unpack_from("<HI", data, 22)
-    size = len(data) - HEADER_BYTES
-    if channels not in (1, 2) or not 0 < sample_rate <= 192_000 or size % (2 * channels) or size > _MOST_WAV_BYTES:
-        return None
-    if data[:HEADER_BYTES] != wav_header(size, sample_rate, channels):
-        return None
-    return Header("wav", "PCM_16", sample_rate, channels, size // (2 * channels))
 
 
 def _is_doubtful(frames: int, data: bytes) -> bool:
@@ -345,7 +319,7 @@ class Resampler:
         return samples_to_pcm16(self._stream.resample_chunk(np.zeros(0, np.float32), last=True))
 
 
-def pcm16_to_samples(data: bytes | memoryview, channels: int = 1) -> Samples:
+def pcm16_to_samples(data: bytes, channels: int = 1) -> Samples:
     """Samples from headerless signed 16-bit little-endian PCM, as the protocol's ``pcm16``.
 
     Examples
@@ -370,6 +344,20 @@ def samples_to_pcm16(samples: Samples) -> bytes:
     scaled = np.rint(samples * np.float32(32768))
     pcm16: bytes = np.clip(scaled, -32768, 32767).astype("<i2").tobytes()
     return pcm16
+
+
+def wav_header(data_bytes: int, sample_rate: int, channels: int = 1) -> bytes:
+    """The 44 bytes that make headerless PCM16 a WAV file (http://soundfile.sapp.org/doc/WaveFormat/).
+
+    Examples
+    --------
+    >>> read_header(wav_header(4, 24_000) + bytes(4)).frames
+    2
+    """
+    frame_bytes = 2 * channels
+    form = struct.pack("<HHIIHH", 1, channels, sample_rate, sample_rate * frame_bytes, frame_bytes, 16)
+    riff = b"RIFF" + struct.pack("<I", 36 + data_bytes) + b"WAVE"
+    return riff + b"fmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", data_bytes)
 
 
 def repair_wav(data: bytes) -> bytes:

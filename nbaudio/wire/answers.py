@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from nbaudio.errors import BadReply
 from nbaudio.wire.decoding import from_base64
-from nbaudio.wire.growing_wav import Growing, GrowingWav, WavElsewhere
 from nbaudio.wire.tool_calls import ToolCall
 from nbaudio.wire.usage import Usage
 
-__all__ = ["Answer", "AnswerReader", "AudioDelta", "TextDelta"]
+__all__ = ["Answer", "AnswerReader", "AudioDelta", "Gathering", "Lying", "TextDelta"]
 
 STREAM_SAMPLE_RATE = 24_000
 """Hz of ``pcm16``, which the stream itself does not state (https://platform.openai.com/docs/guides/audio)."""
@@ -38,18 +37,57 @@ class AudioDelta:
     sample_rate: int = STREAM_SAMPLE_RATE
 
 
+class Lying(Protocol):
+    """Sound that is not in memory: PCM16, mono."""
+
+    @property
+    def frames(self) -> int:
+        """Its length."""
+        ...
+
+
+class Gathering(Protocol):
+    """What takes the pieces of a stream's sound, PCM16, mono; its length is theirs, in bytes."""
+
+    def __len__(self) -> int: ...
+
+    def add(self, pcm16: bytes) -> None:
+        """Take what comes next."""
+        ...
+
+    def all(self, more: bytes = b"") -> bytes | Lying:
+        """All of it so far, with some more at its end."""
+        ...
+
+
+class _InMemory:
+    """Gathers sound in memory."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._pcm = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._pcm)
+
+    def add(self, pcm16: bytes) -> None:
+        self._pcm += pcm16
+
+    def all(self, more: bytes = b"") -> bytes:
+        return bytes(self._pcm) + more
+
+
 @dataclass(frozen=True)
 class Answer:
     """All that came of one answer.
 
-    `audio` are the bytes of `audio_format`, empty where no sound came; where it was streamed a WAV, in memory or not.
-    `finish_reason` is the server's, or ``"stop"`` where an audio stream ended as it should without one, or empty
+    `audio` are the bytes of `audio_format` (``pcm16`` where it was streamed), or where they lie; empty where no sound
+    came. `finish_reason` is the server's, or ``"stop"`` where an audio stream ended as it should without one, or empty
     where it broke off.
     """
 
     text: str = ""
     refusal: str = ""
-    audio: bytes | WavElsewhere = field(default=b"", repr=False)
+    audio: bytes | Lying = field(default=b"", repr=False)
     audio_format: str = ""
     audio_id: str = ""
     expires_at: int = 0
@@ -68,17 +106,17 @@ class AnswerReader:
     Parameters
     ----------
     audio_format : str
-        The format that a whole answer was asked for in; streams are ``pcm16``, of which it makes a WAV.
-    growing : callable
+        The format that a whole answer was asked for in; streams are ``pcm16``.
+    gathering : callable
         Gives what the pieces of a stream's sound are gathered in, for a sample rate in Hz.
     """
 
-    def __init__(self, audio_format: str = "wav", growing: Callable[[int], Growing] = GrowingWav) -> None:
+    def __init__(self, audio_format: str = "wav", gathering: Callable[[int], Gathering] | None = None) -> None:
         self._format = audio_format
         self._content: list[str] = []
         self._transcript: list[str] = []
         self._refusal: list[str] = []
-        self._pcm = growing(STREAM_SAMPLE_RATE)
+        self._pcm = (gathering or _InMemory)(STREAM_SAMPLE_RATE)
         self._whole_audio = b""
         self._base64_rest = ""
         self._odd_byte = b""
@@ -172,12 +210,12 @@ class AnswerReader:
         refusal = "".join(self._refusal)
         stopped = "stop" if self._audio_is_over or self.ended else ""
         last = self._last_sample()
-        audio = self._whole_audio or self._pcm.file(last)
+        audio = self._whole_audio or self._pcm.all(last)
         return Answer(
             text=text or refusal,
             refusal=refusal,
             audio=audio,
-            audio_format=(self._format if self._whole_audio else "wav") if audio else "",
+            audio_format=(self._format if self._whole_audio else "pcm16") if audio else "",
             audio_id=self._audio_id,
             expires_at=self._expires_at,
             finish_reason=self._finish_reason or stopped,

@@ -216,31 +216,6 @@ def test_a_header_of_our_own_makes_a_wav_of_pcm(data: bytes, channels: int, samp
     assert samples.astype("<i2").tobytes() == pcm
 
 
-@given(st.binary(min_size=4, max_size=400), st.sampled_from([1, 2, 3, 64]), st.sampled_from([1, 24_000, 300_000]))
-def test_a_plain_wav_is_read_as_libsndfile_reads_it(data: bytes, channels: int, sample_rate: int) -> None:
-    pcm = data[: len(data) - len(data) % (2 * channels)]
-    wav = codecs.wav_header(len(pcm), sample_rate, channels) + pcm
-    expected, rate = soundfile.read(io.BytesIO(wav), dtype="float32", always_2d=True)
-    info = soundfile.info(io.BytesIO(wav))
-
-    found, found_rate = codecs.decode(wav)
-
-    assert found.dtype == expected.dtype
-    assert np.array_equal(found, expected)
-    assert found_rate == rate
-    assert codecs.read_header(wav) == codecs.Header("wav", "PCM_16", rate, channels, info.frames)
-    assert codecs.is_plain_wav(wav) is (channels <= 2 and sample_rate <= 192_000)
-
-
-@pytest.mark.parametrize("at", [4, 8, 16, 20, 22, 28, 32, 34, 36, 40])
-def test_a_wav_with_anything_else_in_its_header_is_not_plain(at: int) -> None:
-    wav = bytearray(codecs.wav_header(8, 24_000) + bytes(8))
-    assert codecs.is_plain_wav(bytes(wav))
-    wav[at] ^= 8
-    assert not codecs.is_plain_wav(bytes(wav))
-    assert not codecs.is_plain_wav(bytes(wav[:43]))
-
-
 # -- WAV sizes ----------------------------------------------------------------------------------------------
 
 UNKNOWN = 0xFFFFFFFF

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from nbaudio.errors import BadReply, ServerFailed
 from nbaudio.wire.answers import Answer, AnswerReader, AudioDelta, TextDelta
 from nbaudio.wire.errors import error_from_stream
-from nbaudio.wire.growing_wav import wav_header
 from nbaudio.wire.sse import SseDecoder
 from nbaudio.wire.tool_calls import ToolCall
 from nbaudio.wire.usage import Usage
@@ -26,7 +25,6 @@ RESPONSES = {path.stem: path for path in sorted((CHAT / "responses").glob("*.jso
 STREAMS = {path.stem: path for path in sorted((CHAT / "streams").glob("*.sse"))}
 TONE = base64.b64decode((CHAT.parent / "audio" / "reply_tone_24k.wav.b64").read_text())[44:]
 AUDIO_ID = "audio_6a0f00000000819000000000000000a1"
-WAV = wav_header(len(TONE), 24_000) + TONE  # what a stream of it becomes
 USAGE = Usage(24, 14, 23, 1, 0, 12, 2)
 
 
@@ -100,8 +98,8 @@ def test_a_whole_answer(name: str) -> None:
 EXPECTED_STREAMED = {
     "audio_transcript_first": {
         "text": "Yes, they are loyal and gentle.",
-        "audio": WAV,
-        "audio_format": "wav",
+        "audio": TONE,
+        "audio_format": "pcm16",
         "audio_id": AUDIO_ID,
         "expires_at": 1795375254,
         "finish_reason": "stop",
@@ -114,12 +112,7 @@ EXPECTED_STREAMED = {
         "finish_reason": "tool_calls",
         "tool_calls": (ToolCall("call_Fx01", "get_weather", '{"city":"Paris"}'),),
     },
-    "cut_before_done": {
-        "finish_reason": "",
-        "usage": Usage(),
-        "audio": wav_header(1600, 24_000) + TONE[:1600],
-        "expires_at": 0,
-    },
+    "cut_before_done": {"finish_reason": "", "usage": Usage(), "audio": TONE[:1600], "expires_at": 0},
     "error_in_stream": {"finish_reason": "", "usage": Usage(), "audio": b""},
 }
 
@@ -132,7 +125,7 @@ def test_a_streamed_answer(name: str) -> None:
     assert {field: getattr(answer, field) for field in EXPECTED_STREAMED[name]} == EXPECTED_STREAMED[name]
     assert reader.complete is (name not in ("cut_before_done", "error_in_stream"))
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) == answer.text
-    assert b"".join(event.pcm16 for event in events if isinstance(event, AudioDelta)) == answer.audio[44:]
+    assert b"".join(event.pcm16 for event in events if isinstance(event, AudioDelta)) == answer.audio
 
 
 @settings(max_examples=20)
@@ -296,7 +289,7 @@ def streamed(*pieces: str) -> bytes:
     reader = AnswerReader()
     for piece in pieces:
         reader.take_chunk(delta(data=piece))
-    return reader.answer().audio[44:]
+    return reader.answer().audio
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 10**6), max_size=6))
