@@ -51,7 +51,7 @@ OUTSIDE = {
         "numpy", "soxr", "onnxruntime", "faster_whisper", "hibari", "xllamacpp", "starlette", "anyio", "tqdm",
         "py3langid", "platformdirs", "filelock",
     },
-    "backends": {"httpx", "anyio"},
+    "backends": {"httpx", "httpcore", "anyio"},  # httpcore is httpx's own, loaded before somebody waits for it
     "serving": {"uvicorn", "prometheus_client", "starlette", "anyio", "ray"},
     "demo": {"nbclient", "nbconvert", "nbformat", "tqdm"},
     "widgets": {"anywidget", "traitlets", "numpy", "sounddevice", "IPython", "platformdirs"},
