@@ -32,6 +32,7 @@ _PATIENCE_MS = 3000  # how long a question waits for another kernel that writes,
 _NO_PATIENCE_MS = 100  # and how long the next one does, once that was in vain
 _PIECE_PATIENCE_MS = 20
 _PIECES_AGAIN_S = 0.5
+_BUSY_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class Journal:
         self._arriving: dict[str, _Arriving] = {}
         self._numbers: dict[str, _Known] = {}
         self._unwritten: set[str] = set()
+        self._busy_until = 0.0
         self._passed: weakref.WeakKeyDictionary[Sequence[Turn], tuple[Turn, ...]] = weakref.WeakKeyDictionary()
         self._begin()
 
@@ -123,10 +125,24 @@ class Journal:
         arriving = self._arriving.get(question.id)
         if arriving is None:
             return
-        with self._lock:
-            arriving.waiting += map(_piece_of, events)
-            if time.monotonic() >= arriving.not_before and self._arriving.get(question.id) is arriving:
-                self._put_pieces(question, arriving)
+        arriving.waiting += map(_piece_of, events)
+        if time.monotonic() >= arriving.not_before and self._may_write():
+            try:
+                if self._arriving.get(question.id) is arriving:
+                    self._put_pieces(question, arriving)
+            finally:
+                self._lock.release()
+
+    def _may_write(self) -> bool:
+        """Have the lock, unless it takes long: all answers wait for the loop that a piece comes on.
+
+        Where one had to give up, others need not wait as well; what they bring is written with what comes next.
+        """
+        patience_s = _PIECE_PATIENCE_MS / 1000 if time.monotonic() >= self._busy_until else 0.0
+        if self._lock.acquire(timeout=patience_s):
+            return True
+        self._busy_until = time.monotonic() + _BUSY_S
+        return False
 
     def _put_pieces(self, question: Turn, arriving: _Arriving) -> None:
         store = arriving.store
