@@ -20,8 +20,9 @@ from nbaudio.records import record_of
 from nbaudio.sound.clip import Clip
 from nbaudio.sound.parts import Whole
 from nbaudio.turns import Turn
+from nbaudio.wire.answers import AudioDelta, TextDelta
 
-__all__ = ["Store", "identity", "plain", "set_aside"]
+__all__ = ["Store", "identity", "piece_of", "plain", "set_aside"]
 
 _PATIENCE_MS = 3000
 _abandoned: list[sqlite3.Connection] = []
@@ -263,6 +264,13 @@ def set_aside(path: Path, file: tuple[int, int] | None) -> Path | None:
         with suppress(FileNotFoundError):
             path.with_name(path.name + ending).rename(kept.with_name(kept.name + ending))
     return kept
+
+
+def piece_of(event: TextDelta | AudioDelta) -> tuple[int, bytes]:
+    """A piece of an answer as it is written: its sample rate in Hz, 0 for words, and its bytes."""
+    if isinstance(event, TextDelta):
+        return 0, event.text.encode("utf-8", "surrogatepass")
+    return event.sample_rate, event.pcm16
 
 
 def plain(text: str) -> str:

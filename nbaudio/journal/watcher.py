@@ -19,7 +19,7 @@ from nbaudio.errors import NbaudioError
 from nbaudio.journal import reading
 from nbaudio.journal.place import notebook, path_of
 from nbaudio.journal.retention import retain
-from nbaudio.journal.store import Store, identity, set_aside
+from nbaudio.journal.store import Store, identity, piece_of, set_aside
 from nbaudio.journal.trouble import Trouble, trouble_of, warn_once
 from nbaudio.settings import settings
 from nbaudio.turns import Reply, Turn
@@ -125,7 +125,7 @@ class Journal:
         arriving = self._arriving.get(question.id)
         if arriving is None:
             return
-        arriving.waiting += map(_piece_of, events)
+        arriving.waiting += map(piece_of, events)
         if time.monotonic() >= arriving.not_before and self._may_write():
             try:
                 if self._arriving.get(question.id) is arriving:
@@ -382,13 +382,6 @@ def _place_of(turn: Turn, turns: tuple[Turn, ...]) -> int | None:
     if not any(map(is_, turns, repeat(turn))):
         return None
     return next(index for index, one in enumerate(turns) if one is turn)
-
-
-def _piece_of(event: TextDelta | AudioDelta) -> tuple[int, bytes]:
-    """Its sample rate, 0 for words, and its bytes."""
-    if isinstance(event, TextDelta):
-        return 0, event.text.encode("utf-8", "surrogatepass")
-    return event.sample_rate, event.pcm16
 
 
 def _chat(talk: Sequence[Turn]) -> tuple[str, str, str, Mapping[str, Any]]:
