@@ -13,6 +13,7 @@ from nbaudio.backends import chat
 from nbaudio.backends.connection import connection_to
 from nbaudio.outgoing import Addressee, Block, Outgoing, paired
 from nbaudio.settings import Backend, NbAudio
+from nbaudio.sound.spool import SpooledSound
 from nbaudio.turns import Reply, Turn
 from nbaudio.wire.answers import Answer, AnswerReader, AudioDelta, TextDelta
 from nbaudio.wire.fitting import fitted_body, fitted_options
@@ -54,7 +55,7 @@ class Exchange:
         voice = options.voice or backend.voice or settings.voice
         self.options = fitted_options(replace(options, voice=voice), backend.dialect)
         self._turns, self._history, self._outgoing = turns, history, outgoing or Outgoing()
-        self._reader = AnswerReader(self.options.audio_format)
+        self._reader = AnswerReader(self.options.audio_format, SpooledSound)
         self.dead_ids: set[str] = set()
         """Audio ids that the server turned out not to know any more."""
         self.heard: dict[str, str] = {}

@@ -15,6 +15,7 @@ from nbaudio.errors import ClipError, NbaudioError
 from nbaudio.prices import Cost
 from nbaudio.prices import cost as cost_of
 from nbaudio.sound.clip import Clip
+from nbaudio.sound.recorded import Recorded
 from nbaudio.wire.answers import Answer
 from nbaudio.wire.tool_calls import ToolCall
 from nbaudio.wire.usage import Usage
@@ -228,9 +229,11 @@ class Reply(ShownOnce, Turn):
         """
         clip, unreadable = None, ""
         try:
-            if answer.audio:
-                clip = Clip.from_pcm16(answer.audio) if answer.audio_format == "pcm16" else Clip(answer.audio)
-                _ = clip.samples  # a file cut short is found out here, not when the notebook shows it
+            sound = answer.audio
+            if isinstance(sound, bytes):
+                clip = _clip_of(sound, answer.audio_format) if sound else None
+            elif isinstance(sound, Recorded):
+                clip = Clip(sound)
         except ClipError as error:  # the words have come all the same
             clip = None
             unreadable = f"The server's sound can't be played: {error.cause}"
@@ -378,6 +381,14 @@ class Reply(ShownOnce, Turn):
         except NbaudioError:  # a file of prices that is broken says so where something is asked; here it is shown
             cost = None
         return "unknown" if cost is None else str(cost)
+
+
+def _clip_of(sound: bytes, audio_format: str) -> Clip:
+    if audio_format == "pcm16":
+        return Clip.from_pcm16(sound)
+    clip = Clip(sound)
+    _ = clip.samples  # a file cut short is found out here, not when the notebook shows it
+    return clip
 
 
 def _note(answer: Answer, *, aloud: bool, silent: bool, whole: bool) -> str:

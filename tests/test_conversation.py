@@ -235,6 +235,17 @@ class TestAsking:
 
         assert [reply.text for reply in asyncio.run(talk())] == [f"You said {number}" for number in range(12)]
 
+    def test_no_conversation_waits_for_the_connection_of_another(self, server: OpenAIServer) -> None:
+        server.gate = Gate()  # none of them ends before all have been sent
+
+        async def talk() -> list[nba.Reply]:
+            tasks = [asyncio.create_task(nba.Conversation().asay(str(number))) for number in range(120)]
+            await asyncio.to_thread(server.wait_for_request, 120)
+            server.gate.open()
+            return await asyncio.gather(*tasks)
+
+        assert len(asyncio.run(talk())) == 120
+
     def test_an_unknown_option_gets_a_suggestion(self) -> None:
         with pytest.raises(errors.CellError, match=r"There is no option 'voise'\. Did you mean voice\?"):
             nba.Conversation(voise="ash")

@@ -35,8 +35,8 @@ LEVELS = (
 OUTSIDE = {
     "captions": {"numpy"},
     "sound": {"numpy", "soundfile", "soxr"},
+    "wire": {"msgspec"},  # JSON and base64 in a fraction of the standard library's time
     "tools": {"docstring_parser", "msgspec"},
-    "wire": {"msgspec"},
     "records": {"msgspec"},
     "spending": {"platformdirs"},
     "speaking": {"anyio", "numpy", "tqdm"},
@@ -51,7 +51,7 @@ OUTSIDE = {
         "numpy", "soxr", "onnxruntime", "faster_whisper", "hibari", "xllamacpp", "starlette", "anyio", "tqdm",
         "py3langid", "platformdirs", "filelock",
     },
-    "backends": {"httpx", "anyio", "websockets"},
+    "backends": {"httpx", "httpcore", "anyio", "websockets"},  # httpcore is httpx's own, loaded before somebody waits
     "realtime": {"anyio"},
     "serving": {"uvicorn", "prometheus_client", "starlette", "anyio", "ray"},
     "demo": {"nbclient", "nbconvert", "nbformat", "tqdm"},

@@ -14,6 +14,8 @@ import pytest
 from signals import voice
 
 from nbaudio.sound.clip import Clip
+from nbaudio.sound.parts import PART_BYTES
+from nbaudio.sound.spool import SpooledSound
 from nbaudio.turns import Reply, Turn
 from nbaudio.wire.answers import Answer, AnswerReader
 from nbaudio.wire.tool_calls import ToolCall
@@ -55,6 +57,24 @@ def test_streamed_sound_is_pcm() -> None:
 
     assert reply.clip is not None
     assert reply.clip.encode("pcm16") == PCM
+
+
+@pytest.mark.parametrize("gathering", [None, SpooledSound])
+def test_streamed_sound_is_not_decoded_before_it_is_used(
+    gathering: type[SpooledSound] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nbaudio.sound.codecs.decode", None)
+    reader, times = AnswerReader(gathering=gathering), 2 * PART_BYTES // len(PCM) + 1
+    for _ in range(times):
+        reader.take_chunk({"choices": [{"delta": {"audio": {"data": base64.b64encode(PCM).decode()}}}]})
+
+    reply = reply_to(reader.answer())
+
+    assert reply.clip is not None
+    assert (reply.clip.recorded is None) is (gathering is None)
+    assert reply.clip.duration_s == pytest.approx(times * CLIP.duration_s)
+    monkeypatch.undo()
+    assert reply.clip.encode("pcm16") == times * PCM
 
 
 @pytest.mark.parametrize(

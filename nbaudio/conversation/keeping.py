@@ -15,12 +15,14 @@ from nbaudio.conversation.answering import Answering
 from nbaudio.conversation.sending import Sending
 from nbaudio.conversation.turnlist import TurnList
 from nbaudio.conversation.watching import Watcher
+from nbaudio.exchange import Exchange
 from nbaudio.turns import Reply, ToolResult, Turn
 from nbaudio.wire.answers import AudioDelta, TextDelta
 
 __all__ = ["Keeping", "Piece", "stopped"]
 
 Piece: TypeAlias = TextDelta | AudioDelta
+_TOGETHER_S = 0.002  # to write a piece down and to wake who waits takes longer than to read it: so many go at once
 _STOPPING_S = 0.3  # a request ends within milliseconds; whoever stops it is not kept longer than this
 
 
@@ -56,16 +58,10 @@ class Keeping:
         self._over = False
         self._kept: Sequence[Turn] = ()
 
-    def start(self, put: Callable[[Piece], None]) -> Future[Reply]:
-        """Send the next request; `put` gets what comes, on the loop of requests."""
-
-        def take(event: Piece) -> None:
-            for watcher in self._watchers:
-                watcher.came(self._question, event)
-            put(event)
-
+    def start(self, put: Callable[[Sequence[Piece]], None]) -> Future[Reply]:
+        """Send the next request; `put` gets what comes, on the loop of requests: what came at once, at once."""
         exchange = self._answering.exchange
-        self._future = loop.start(self._sending.run, exchange, take if self._watchers else put)
+        self._future = loop.start(self._run, exchange, put)
         return self._future
 
     def calling(self, reply: Reply) -> Reply | None:
@@ -92,6 +88,34 @@ class Keeping:
     def _tell(self, turn: Turn) -> None:
         for watcher in self._watchers:
             watcher.went_on(self._talk, self._question, turn)
+
+    async def _run(self, exchange: Exchange, put: Callable[[Sequence[Piece]], None]) -> Reply:
+        arrived: list[Piece] = []
+        here, not_before, sounding = asyncio.get_running_loop(), 0.0, False
+
+        def hand_over() -> None:
+            nonlocal not_before
+            if pieces := arrived[:]:
+                arrived.clear()
+                not_before = here.time() + _TOGETHER_S
+                try:
+                    for watcher in self._watchers:
+                        watcher.came(self._question, *pieces)
+                finally:
+                    put(pieces)
+
+        def take(piece: Piece) -> None:
+            nonlocal sounding
+            begins = not sounding and isinstance(piece, AudioDelta)
+            if begins or not arrived:  # where the time is past, as soon as the request waits for more
+                here.call_at(0.0 if begins else not_before, hand_over)
+            sounding = sounding or begins
+            arrived.append(piece)
+
+        try:
+            return await self._sending.run(exchange, take)
+        finally:
+            hand_over()
 
     def finish(self, reply: Reply | None) -> None:
         """Keep the question with its answer, or with what came of it."""

@@ -87,11 +87,12 @@ class Sending:
                 reply = await exchange.run(put)
             except BaseException:
                 if (partial := exchange.partial()) is not None:
-                    self._pay(exchange, expected, partial)
+                    self._ledger.enter(_spent(exchange, expected, partial))
                 raise
-            self._pay(exchange, expected, reply)
+            await self._ledger.enter_on_thread(_spent(exchange, expected, reply))
         learn(exchange, expected, reply)
         return reply
 
-    def _pay(self, exchange: Exchange, expected: Estimate, reply: Reply) -> None:
-        self._ledger.enter(Spent.on(reply, toll_of(exchange, expected, reply)))
+
+def _spent(exchange: Exchange, expected: Estimate, reply: Reply) -> Spent:
+    return Spent.on(reply, toll_of(exchange, expected, reply))

@@ -241,11 +241,11 @@ class Conversation(Counted, WaysOut):
         keeping = self._ask(turn_of(parts), aloud, {"stream": True, **options})
         with keeping:
             while True:
-                arrived: queue.SimpleQueue[Piece | None] = queue.SimpleQueue()
+                arrived: queue.SimpleQueue[Sequence[Piece] | None] = queue.SimpleQueue()
                 future = keeping.start(arrived.put)
                 future.add_done_callback(lambda _, put=arrived.put: put(None))  # type: ignore[misc]
-                while (event := next_of(arrived)) is not None:
-                    yield event
+                while (pieces := next_of(arrived)) is not None:
+                    yield from pieces
                 reply = future.result()
                 if (calling := keeping.calling(reply)) is None:
                     break
@@ -262,12 +262,13 @@ class Conversation(Counted, WaysOut):
         keeping = self._ask(turn_of(parts), aloud, {"stream": True, **options})
         with keeping:
             while True:
-                arrived: asyncio.Queue[Piece | None] = asyncio.Queue()
+                arrived: asyncio.Queue[Sequence[Piece] | None] = asyncio.Queue()
                 put = putting_here(arrived)
                 future = keeping.start(put)
                 future.add_done_callback(lambda _, put=put: put(None))  # type: ignore[misc]
-                while (event := await arrived.get()) is not None:
-                    yield event
+                while (pieces := await arrived.get()) is not None:
+                    for piece in pieces:
+                        yield piece
                 reply = future.result()
                 if (calling := keeping.calling(reply)) is None:
                     break
@@ -389,5 +390,5 @@ def _fetch_weights() -> None:
         fetch(missing)
 
 
-def _ignore(_: Piece) -> None:
+def _ignore(_: Sequence[Piece]) -> None:
     """Where only the whole reply is wanted."""

@@ -19,8 +19,8 @@ class Watcher(Protocol):
         """A question is about to be sent."""
         ...
 
-    def came(self, question: Turn, event: TextDelta | AudioDelta) -> None:
-        """A piece of its answer has come; called on the loop of requests."""
+    def came(self, question: Turn, *events: TextDelta | AudioDelta) -> None:
+        """Pieces of its answer have come, and nobody has got them yet; called on the loop of requests."""
         ...
 
     def went_on(self, talk: TurnList, question: Turn, turn: Turn) -> None:

@@ -72,7 +72,7 @@ class Alongside:
                 if not journal.beside(partial(self._put, position, digest)):
                     return  # with the next
                 self._written[position] = digest
-                _tidy()
+                journal.beside(Store.tidy)
 
     def _put(self, position: int, digest: bytes, store: Store) -> None:
         if str(self._recording) in store.said:
@@ -105,19 +105,6 @@ class Alongside:
 
 
 _unsaid: set[Alongside] = set()
-
-
-def _tidy() -> None:
-    """Move what has been written from the log into the file, where nobody who writes has to wait for it."""
-    untidy: list[Path] = []
-    journal.beside(lambda store: untidy.append(store.path) if store.untidy else None)
-    for path in untidy:
-        with suppress(sqlite3.Error):
-            own = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)  # one that is gone is not made anew
-            try:
-                own.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            finally:
-                own.close()
 
 
 class _Worker:

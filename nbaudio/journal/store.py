@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,16 @@ from nbaudio.errors import ClipError
 from nbaudio.journal.long_sounds import put_long
 from nbaudio.journal.place import ENDINGS, beside, create_private, restrict
 from nbaudio.journal.schema import migrate, version_of
+from nbaudio.journal.tidying import LOG_BYTES, Tidying
 from nbaudio.records import record_of
 from nbaudio.sound.clip import Clip
 from nbaudio.sound.parts import Whole
 from nbaudio.turns import Turn
+from nbaudio.wire.answers import AudioDelta, TextDelta
 
-__all__ = ["Store", "identity", "plain", "set_aside"]
+__all__ = ["Store", "identity", "piece_of", "plain", "set_aside"]
 
 _PATIENCE_MS = 3000
-_WAL_BYTES = 4_000_000  # what is written waits here; beyond it goes into the file itself, between two questions
 _abandoned: list[sqlite3.Connection] = []
 
 
@@ -50,7 +51,7 @@ class Store:
         """The files of recordings that have been written as sounds of turns."""
         self._file = identity(path)
         self._patience_ms = _PATIENCE_MS
-        self._wal = path.with_name(path.name + "-wal")
+        self._tidying = Tidying(path)
         self.connection = sqlite3.connect(
             path, timeout=_PATIENCE_MS / 1000, isolation_level=None, check_same_thread=False
         )
@@ -76,7 +77,7 @@ class Store:
         execute("PRAGMA synchronous = NORMAL")  # what is committed outlives the process; only a power cut may take it
         execute("PRAGMA foreign_keys = ON")
         execute("PRAGMA wal_autocheckpoint = 0")  # never while an answer comes; see `tidy`
-        execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         return migrate(self.connection)
 
     # -- the file -----------------------------------------------------------------------------------------
@@ -93,20 +94,13 @@ class Store:
             self._patience_ms = milliseconds
 
     def tidy(self) -> None:
-        """Bring what waits in the -wal file into the journal, if it is much."""
-        if self.untidy:
-            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-
-    @property
-    def untidy(self) -> bool:
-        """Whether much waits in the -wal file."""
-        with suppress(OSError):
-            return self._wal.stat().st_size > _WAL_BYTES
-        return False
+        """Have what waits in the -wal file brought into the journal, if it is much; nobody waits for it."""
+        self._tidying.begin()
 
     def close(self) -> None:
         """Let go of the file."""
         if self.process == os.getpid():
+            self._tidying.wait()
             with suppress(sqlite3.Error):
                 self.connection.close()
         else:  # it belongs to the process that forked: closing it here would take that one's locks and -wal file
@@ -220,10 +214,11 @@ class Store:
             "UPDATE turn SET state = 'removed' WHERE chat = ? AND id = ?", (plain(chat), plain(turn.id))
         )
 
-    def put_piece(self, number: int, sample_rate: int, data: bytes) -> None:
-        """Write a piece of the answer to a question."""
-        self.connection.execute(
-            "INSERT INTO piece (turn, sample_rate, data) VALUES (?, ?, ?)", (number, sample_rate, data)
+    def put_pieces(self, number: int, pieces: Iterable[tuple[int, bytes]]) -> None:
+        """Write pieces of the answer to a question: of each its sample rate, 0 for words, and its bytes."""
+        self.connection.executemany(
+            f"INSERT INTO piece (turn, sample_rate, data) VALUES ({number:d}, ?, ?)",  # noqa: S608 - a number
+            pieces,
         )
 
     def drop_pieces(self, number: int) -> None:
@@ -269,6 +264,13 @@ def set_aside(path: Path, file: tuple[int, int] | None) -> Path | None:
         with suppress(FileNotFoundError):
             path.with_name(path.name + ending).rename(kept.with_name(kept.name + ending))
     return kept
+
+
+def piece_of(event: TextDelta | AudioDelta) -> tuple[int, bytes]:
+    """A piece of an answer as it is written: its sample rate in Hz, 0 for words, and its bytes."""
+    if isinstance(event, TextDelta):
+        return 0, event.text.encode("utf-8", "surrogatepass")
+    return event.sample_rate, event.pcm16
 
 
 def plain(text: str) -> str:

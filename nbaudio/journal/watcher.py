@@ -19,7 +19,7 @@ from nbaudio.errors import NbaudioError
 from nbaudio.journal import reading
 from nbaudio.journal.place import notebook, path_of
 from nbaudio.journal.retention import retain
-from nbaudio.journal.store import Store, identity, set_aside
+from nbaudio.journal.store import Store, identity, piece_of, set_aside
 from nbaudio.journal.trouble import Trouble, trouble_of, warn_once
 from nbaudio.settings import settings
 from nbaudio.turns import Reply, Turn
@@ -32,6 +32,7 @@ _PATIENCE_MS = 3000  # how long a question waits for another kernel that writes,
 _NO_PATIENCE_MS = 100  # and how long the next one does, once that was in vain
 _PIECE_PATIENCE_MS = 20
 _PIECES_AGAIN_S = 0.5
+_BUSY_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class Journal:
         self._arriving: dict[str, _Arriving] = {}
         self._numbers: dict[str, _Known] = {}
         self._unwritten: set[str] = set()
+        self._busy_until = 0.0
         self._passed: weakref.WeakKeyDictionary[Sequence[Turn], tuple[Turn, ...]] = weakref.WeakKeyDictionary()
         self._begin()
 
@@ -118,27 +120,36 @@ class Journal:
             if arriving is not None:
                 self._arriving[question.id] = arriving
 
-    def came(self, question: Turn, event: TextDelta | AudioDelta) -> None:
-        """Write a piece of an answer down."""
+    def came(self, question: Turn, *events: TextDelta | AudioDelta) -> None:
+        """Write pieces of an answer down."""
         arriving = self._arriving.get(question.id)
         if arriving is None:
             return
-        if isinstance(event, TextDelta):
-            piece = 0, event.text.encode("utf-8", "surrogatepass")
-        else:
-            piece = event.sample_rate, event.pcm16
-        with self._lock:
-            arriving.waiting.append(piece)
-            if time.monotonic() >= arriving.not_before and self._arriving.get(question.id) is arriving:
-                self._put_pieces(question, arriving)
+        arriving.waiting += map(piece_of, events)
+        if time.monotonic() >= arriving.not_before and self._may_write():
+            try:
+                if self._arriving.get(question.id) is arriving:
+                    self._put_pieces(question, arriving)
+            finally:
+                self._lock.release()
+
+    def _may_write(self) -> bool:
+        """Have the lock, unless it takes long: all answers wait for the loop that a piece comes on.
+
+        Where one had to give up, others need not wait as well; what they bring is written with what comes next.
+        """
+        patience_s = _PIECE_PATIENCE_MS / 1000 if time.monotonic() >= self._busy_until else 0.0
+        if self._lock.acquire(timeout=patience_s):
+            return True
+        self._busy_until = time.monotonic() + _BUSY_S
+        return False
 
     def _put_pieces(self, question: Turn, arriving: _Arriving) -> None:
         store = arriving.store
         try:
             store.patience(_PIECE_PATIENCE_MS)
             with store.transaction():
-                for sample_rate, data in arriving.waiting:
-                    store.put_piece(arriving.question, sample_rate, data)
+                store.put_pieces(arriving.question, arriving.waiting)
             arriving.waiting.clear()
         except sqlite3.IntegrityError:  # the question was cleared away meanwhile
             self._arriving.pop(question.id, None)

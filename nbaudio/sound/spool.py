@@ -8,16 +8,25 @@ from __future__ import annotations
 import atexit
 import contextlib
 import hashlib
+import itertools
 import os
 import shutil
 import tempfile
+import threading
+import weakref
 from pathlib import Path
 
 from nbaudio.errors import ClipError
 from nbaudio.sound.clip import Clip
+from nbaudio.sound.codecs import wav_header
+from nbaudio.sound.parts import HEADER_BYTES, PART_BYTES, bounds
+from nbaudio.sound.recorded import Recorded
 
-__all__ = ["park"]
+__all__ = ["Spooled", "SpooledSound", "park"]
 
+_LONG_BYTES = 2 * PART_BYTES
+"""11 s at 24,000 Hz: up to here the sound of an answer is held in memory, as it comes."""
+_numbers = itertools.count()
 _folder: tuple[int, Path] | None = None
 
 
@@ -39,11 +48,171 @@ def park(clip: Clip, *, sent: bool = False) -> None:
     """
     if clip.parked:
         return
+    if isinstance(clip.recorded, Spooled):
+        clip.park(clip.recorded.whole)
+        return
     data, _ = clip.as_kept()
     for_model, _ = clip.for_model() if sent else (data, "")
     with contextlib.suppress(OSError):
         kept = _keep(data)
         clip.park(kept.read, None if for_model is data else _keep(for_model).read)
+
+
+class SpooledSound:
+    """Gathers a sound that comes in pieces, see `nbaudio.wire.answers.Gathering`: on disk, once it is long.
+
+    Where the disk can't be written it stays in memory.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Hz.
+
+    Examples
+    --------
+    >>> sound = SpooledSound(24_000)
+    >>> for _ in range(300):
+    ...     sound.add(bytes(4800))
+    >>> len(sound), Clip(sound.all()).duration_s
+    (1440000, 30.0)
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        self._sample_rate = sample_rate
+        self._file: _File | None = None
+        self._digests: list[bytes] = []  # of the parts on disk
+        self._here = bytearray()  # what follows them
+        self._full_at = _LONG_BYTES
+
+    def __len__(self) -> int:
+        return PART_BYTES * len(self._digests) + len(self._here)
+
+    def add(self, pcm16: bytes) -> None:
+        """Take what comes next."""
+        self._here += pcm16
+        if len(self._here) >= self._full_at:
+            self._spool()
+
+    def all(self, more: bytes = b"") -> bytes | Spooled:
+        """All of it so far, with some more at its end."""
+        rest = bytes(self._here) + more
+        if self._file is None:
+            return rest
+        digests = [
+            *self._digests,
+            *(_digest(rest[start : start + PART_BYTES]) for start in range(0, len(rest), PART_BYTES)),
+        ]
+        frames = (PART_BYTES * len(self._digests) + len(rest)) // 2
+        if not more and self._file.write(PART_BYTES * len(self._digests), rest):
+            rest = b""
+        return Spooled(self._file, frames, self._sample_rate, digests, rest)
+
+    def _spool(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file = self._file or _File(_where() / f"{next(_numbers)}.pcm")
+        while len(self._here) >= PART_BYTES:
+            part = bytes(memoryview(self._here)[:PART_BYTES])
+            if self._file is None or not self._file.write(PART_BYTES * len(self._digests), part):
+                self._full_at = 2 * len(self._here)  # there may be room by then
+                return
+            self._digests.append(_digest(part))
+            del self._here[:PART_BYTES]
+        self._full_at = PART_BYTES
+
+
+class Spooled(Recorded):
+    """What of a `SpooledSound` was there at one time, as a WAV file; it is never held in memory.
+
+    Parameters
+    ----------
+    file : _File
+        The sound on disk.
+    frames, sample_rate : int
+        The length, and Hz.
+    digests : sequence of bytes
+        As of `Recorded`.
+    rest : bytes
+        What of it is not on disk.
+    """
+
+    def __init__(self, file: _File, frames: int, sample_rate: int, digests: list[bytes], rest: bytes = b"") -> None:
+        self.path, self.frames, self.sample_rate = file.path, frames, sample_rate
+        self._file, self._rest = file, rest
+        self._header = wav_header(2 * frames, sample_rate)
+        self._bounds = bounds(len(self))
+        self._lock = threading.Lock()
+        self._data = self._descriptor = None
+        self.digests = (_digest(self._header), *digests)
+
+    def whole(self) -> bytes:
+        """All of it.
+
+        Raises
+        ------
+        ClipError
+            If the file can't be read, or has grown shorter.
+        """
+        return self.read(0, len(self))
+
+    def part(self, number: int) -> bytes:
+        """The bytes of a part; whoever keeps them compares them with its digest."""
+        return self.read(*self._bounds[number])
+
+    def settle(self) -> None:
+        """Nothing: the file is nobody else's."""
+
+    def _from_file(self, start: int, end: int) -> bytes:
+        start, end, there = start - HEADER_BYTES, end - HEADER_BYTES, 2 * self.frames - len(self._rest)
+        found = self._file.read(start, min(end, there)) if start < min(end, there) else b""
+        return found + self._rest[max(0, start - there) : max(0, end - there)] if self._rest else found
+
+
+class _File:
+    """A file of the spool that goes with the last who needs it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.touch(0o600, exist_ok=False)
+        weakref.finalize(self, _delete, os.getpid(), path).atexit = False  # then all of the folder goes
+
+    def write(self, at: int, data: bytes) -> bool:
+        """Have bytes at a place; says whether they could be written."""
+        try:
+            with self.path.open("r+b") as file:  # opened for each: of 200 answers at once none holds a file open
+                file.seek(at)
+                file.write(data)
+        except OSError:
+            return False
+        return True
+
+    def read(self, start: int, end: int) -> bytes:
+        """The bytes from one place up to another."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(start)
+                data = file.read(end - start)
+        except OSError as error:
+            raise _gone(self.path, str(error.strerror)) from error
+        if len(data) < end - start:
+            raise _gone(self.path, "it has been cut short")
+        return data
+
+
+def _delete(process: int, path: Path) -> None:
+    if process == os.getpid():
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def _gone(path: Path, why: str) -> ClipError:
+    return ClipError(
+        f"The sound of an earlier turn is gone: {path} can't be read ({why}).",
+        "Was the folder of temporary files cleaned? The journal still has it.",
+    )
 
 
 class _Kept:
@@ -56,10 +225,7 @@ class _Kept:
         try:
             return self._path.read_bytes()
         except OSError as error:
-            raise ClipError(
-                f"The sound of an earlier turn is gone: {self._path} can't be read ({error.strerror}).",
-                "Was the folder of temporary files cleaned? The journal still has it.",
-            ) from error
+            raise _gone(self._path, str(error.strerror)) from error
 
 
 def _keep(data: bytes) -> _Kept:

@@ -10,8 +10,10 @@ import hashlib
 import math
 import os
 import sqlite3
+import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -42,12 +44,23 @@ class DayTotals:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._warned = False
+        self._waiting: deque[Toll] = deque()
+        self._adding = threading.Lock()
 
     def add(self, toll: Toll) -> None:
         """Count something for today, and for this notebook where Jupyter tells which it is.
 
         Where the file can't be written a warning says so once, and nothing is raised.
         """
+        self._waiting.append(toll)
+        with self._adding:  # many answers may end at once: whoever comes next writes all that wait, in one go
+            sum_of_all = Toll()
+            while self._waiting:
+                sum_of_all += self._waiting.popleft()
+            if sum_of_all != Toll():
+                self._write(sum_of_all)
+
+    def _write(self, toll: Toll) -> None:
         sums = toll.tokens, math.ceil(toll.cost.usd * _NANO), toll.cost.unknown, toll.sound_s
         rows = {"day": _today(), **({"notebook": _digest(path)} if (path := told_notebook()) else {})}
         try:
@@ -65,7 +78,7 @@ class DayTotals:
                     f"Today's total can't be written to {self._path} ({_reason(error)}): a budget for the day or for "
                     "the notebook will not know of these answers.",
                     NbaudioWarning,
-                    stacklevel=2,
+                    stacklevel=3,
                 )
 
     def today(self) -> Toll:
@@ -120,6 +133,8 @@ def day_totals() -> DayTotals:
 
 
 _opened: dict[Path, DayTotals] = {}
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_opened.clear)  # whoever was adding is not in the child, and would never be done
 
 
 def _usual_path() -> Path:

@@ -6,6 +6,7 @@ and on which books it stands, is the same for all.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -58,10 +59,19 @@ class Ledger:
 
     def enter(self, spent: Spent) -> None:
         """Put what is over on the books of the conversation, the notebook and the day."""
-        self._account.add(spent)
-        book(self._name, spent)
+        self._book(spent)
         if not spent.from_cache:
             day_totals().add(spent.toll)
+
+    async def enter_on_thread(self, spent: Spent) -> None:
+        """As `enter`; while it waits for the disk, other requests go on."""
+        self._book(spent)
+        if not spent.from_cache:
+            await asyncio.to_thread(day_totals().add, spent.toll)
+
+    def _book(self, spent: Spent) -> None:
+        self._account.add(spent)
+        book(self._name, spent)
 
     def _spent(self, per: str) -> Toll:
         if per == "day":

@@ -246,9 +246,10 @@ class VoiceChat(anywidget.AnyWidget):
             self._arrivals.begin(question, aloud=self.aloud)
             self._show()
 
-    def came(self, question: Turn, event: TextDelta | AudioDelta) -> None:
-        """A piece of its answer has come."""
-        self._arrivals.add(question, event)
+    def came(self, question: Turn, *events: TextDelta | AudioDelta) -> None:
+        """Pieces of its answer have come."""
+        for event in events:
+            self._arrivals.add(question, event)
 
     def went_on(self, talk: TurnList, question: Turn, turn: Turn) -> None:
         """A tool is called, or has given its result."""

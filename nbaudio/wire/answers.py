@@ -7,17 +7,16 @@ joined as bytes; the transcript is joined in order and not aligned with the soun
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from nbaudio.errors import BadReply
+from nbaudio.wire.decoding import from_base64
 from nbaudio.wire.tool_calls import ToolCall
 from nbaudio.wire.usage import Usage
 
-__all__ = ["Answer", "AnswerReader", "AudioDelta", "TextDelta"]
+__all__ = ["Answer", "AnswerReader", "AudioDelta", "Gathering", "Lying", "TextDelta"]
 
 STREAM_SAMPLE_RATE = 24_000
 """Hz of ``pcm16``, which the stream itself does not state (https://platform.openai.com/docs/guides/audio)."""
@@ -38,18 +37,57 @@ class AudioDelta:
     sample_rate: int = STREAM_SAMPLE_RATE
 
 
+class Lying(Protocol):
+    """Sound that is not in memory: PCM16, mono."""
+
+    @property
+    def frames(self) -> int:
+        """Its length."""
+        ...
+
+
+class Gathering(Protocol):
+    """What takes the pieces of a stream's sound, PCM16, mono; its length is theirs, in bytes."""
+
+    def __len__(self) -> int: ...
+
+    def add(self, pcm16: bytes) -> None:
+        """Take what comes next."""
+        ...
+
+    def all(self, more: bytes = b"") -> bytes | Lying:
+        """All of it so far, with some more at its end."""
+        ...
+
+
+class _InMemory:
+    """Gathers sound in memory."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._pcm = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._pcm)
+
+    def add(self, pcm16: bytes) -> None:
+        self._pcm += pcm16
+
+    def all(self, more: bytes = b"") -> bytes:
+        return bytes(self._pcm) + more
+
+
 @dataclass(frozen=True)
 class Answer:
     """All that came of one answer.
 
-    `audio` are the bytes of `audio_format` (``pcm16`` where it was streamed), empty where no sound came.
-    `finish_reason` is the server's, or ``"stop"`` where an audio stream ended as it should without one, or empty
+    `audio` are the bytes of `audio_format` (``pcm16`` where it was streamed), or where they lie; empty where no sound
+    came. `finish_reason` is the server's, or ``"stop"`` where an audio stream ended as it should without one, or empty
     where it broke off.
     """
 
     text: str = ""
     refusal: str = ""
-    audio: bytes = field(default=b"", repr=False)
+    audio: bytes | Lying = field(default=b"", repr=False)
     audio_format: str = ""
     audio_id: str = ""
     expires_at: int = 0
@@ -69,14 +107,16 @@ class AnswerReader:
     ----------
     audio_format : str
         The format that a whole answer was asked for in; streams are ``pcm16``.
+    gathering : callable
+        Gives what the pieces of a stream's sound are gathered in, for a sample rate in Hz.
     """
 
-    def __init__(self, audio_format: str = "wav") -> None:
+    def __init__(self, audio_format: str = "wav", gathering: Callable[[int], Gathering] | None = None) -> None:
         self._format = audio_format
         self._content: list[str] = []
         self._transcript: list[str] = []
         self._refusal: list[str] = []
-        self._pcm = bytearray()
+        self._pcm = (gathering or _InMemory)(STREAM_SAMPLE_RATE)
         self._whole_audio = b""
         self._base64_rest = ""
         self._odd_byte = b""
@@ -124,12 +164,13 @@ class AnswerReader:
             choice = _mapping(choice)
             self._finish_reason = _text(choice.get("finish_reason")) or self._finish_reason
             delta = _mapping(choice.get("delta"))
-            for text, into in ((delta.get("content"), self._content), (delta.get("refusal"), self._refusal)):
-                if said := _text(text):
+            for name, into in (("content", self._content), ("refusal", self._refusal)):
+                if said := _text(delta.get(name)):
                     into.append(said)
                     events.append(TextDelta(said))
-            self._tools(_list(delta.get("tool_calls")))
-            self._mark(written=len(_text(delta.get("content"))))
+                    self._mark(written=len(said) if into is self._content else 0)
+            if calls := delta.get("tool_calls"):
+                self._tools(_list(calls))
             events += self._audio_delta(_mapping(delta.get("audio")))
         return events
 
@@ -153,7 +194,7 @@ class AnswerReader:
         self._tools(_list(message.get("tool_calls")))
         self._audio_marks(audio)
         if data := _text(audio.get("data")):
-            self._whole_audio = _from_base64(data)
+            self._whole_audio = _sound(data)
         self.ended = True
         words = self.answer().text
         return [TextDelta(words)] if words else []
@@ -168,7 +209,8 @@ class AnswerReader:
         text = "".join(self._transcript) or "".join(self._content)
         refusal = "".join(self._refusal)
         stopped = "stop" if self._audio_is_over or self.ended else ""
-        audio = self._whole_audio or bytes(self._pcm) + self._last_sample()
+        last = self._last_sample()
+        audio = self._whole_audio or self._pcm.all(last)
         return Answer(
             text=text or refusal,
             refusal=refusal,
@@ -180,7 +222,7 @@ class AnswerReader:
             model=self._model,
             usage=self._usage,
             tool_calls=tuple(self._call(index) for index in sorted(self._tool_calls)),
-            marks=self._marks(len(text), len(audio) // 2) if self._pcm else (),
+            marks=self._marks(len(text), (len(self._pcm) + len(last)) // 2) if self._pcm else (),
         )
 
     def _call(self, index: int) -> ToolCall:
@@ -228,17 +270,17 @@ class AnswerReader:
             joined = self._base64_rest + data
             keep = len(joined) % 4  # a padded piece is whole by itself; of another the last group waits for the next
             self._base64_rest = joined[len(joined) - keep :]
-            pcm = self._odd_byte + _from_base64(joined[: len(joined) - keep])
+            pcm = self._odd_byte + _sound(joined[: len(joined) - keep])
             self._odd_byte = pcm[len(pcm) - len(pcm) % 2 :]
             if whole := pcm[: len(pcm) - len(pcm) % 2]:
-                self._pcm += whole
+                self._pcm.add(whole)
                 events.append(AudioDelta(whole))
         return events
 
     def _last_sample(self) -> bytes:
         """What an unpadded end still held back, where it makes a whole sample."""
         try:
-            pcm = self._odd_byte + _from_base64(self._base64_rest)
+            pcm = self._odd_byte + _sound(self._base64_rest)
         except BadReply:  # one character of a group of four says nothing
             return b""
         return pcm[: len(pcm) - len(pcm) % 2]
@@ -256,15 +298,15 @@ class AnswerReader:
             call["arguments"] += _text(function.get("arguments"))
 
 
-def _from_base64(text: str) -> bytes:
+def _sound(text: str) -> bytes:
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)  # some servers leave the padding out
-    except (binascii.Error, ValueError) as error:
+        return from_base64(text)
+    except ValueError as error:
         raise BadReply("The server's sound is no base64.", "Try again, or with another server.") from error
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}  # of JSON nothing else is a mapping, and asking for less is slow
 
 
 def _list(value: Any) -> list[Any]:

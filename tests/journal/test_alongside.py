@@ -19,7 +19,7 @@ from openai_server import OpenAIServer
 
 import nbaudio as nba
 from nbaudio import errors
-from nbaudio.journal import alongside, reading
+from nbaudio.journal import alongside, reading, tidying
 from nbaudio.journal.alongside import settled
 from nbaudio.journal.store import Store
 from nbaudio.journal.watcher import journal
@@ -333,8 +333,12 @@ def test_a_journal_that_can_not_be_ends_no_recording(server: OpenAIServer, journ
     take.release()
 
 
-def test_what_is_written_goes_from_the_log_into_the_file_meanwhile(journal_file: Path, tmp_path: Path) -> None:
+def test_what_is_written_goes_from_the_log_into_the_file_meanwhile(
+    journal_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tidying, "LOG_BYTES", 2_000_000)
     recording(tmp_path, 200)
+    journal.read(lambda store: store._tidying.wait())
     assert journal_file.with_name(journal_file.name + "-wal").stat().st_size < 6_000_000
     assert journal_file.stat().st_size > 4_000_000
 

@@ -213,5 +213,5 @@ def test_the_size_is_of_what_is_in_use(tmp_path: Path) -> None:
     store = Store(tmp_path / "journal.sqlite3")
     assert retention._size(store) < 200_000
     with pytest.raises(sqlite3.IntegrityError):
-        store.put_piece(1, 0, b"of no question")
+        store.put_pieces(1, [(0, b"of no question")])
     store.close()

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -191,6 +192,34 @@ def test_pieces_that_could_not_be_written_come_with_the_next(server: OpenAIServe
     other.execute("ROLLBACK")
     other.close()
     journal._arriving[question.id].not_before = 0.0
+    journal.came(question, nba.TextDelta("three"))
+    (found,) = nba.history.chats()
+    assert nba.history.restore(found.id)[-1].text == "one two three"
+
+
+def test_a_piece_does_not_wait_for_who_reads_long_and_comes_with_the_next(
+    journal_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nbaudio.journal.watcher._BUSY_S", 60.0)
+    chat, question = nba.Conversation(), nba.Turn("user", "Hm?")
+    journal.asked(chat, question)
+    reads, go_on = threading.Event(), threading.Event()
+
+    def read() -> None:
+        journal.read(lambda store: (reads.set(), go_on.wait(30)))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert reads.wait(10)
+    begun = time.monotonic()
+    for word in ("one ", "two "):  # the second one does not wait at all
+        journal.came(question, nba.TextDelta(word))
+    assert time.monotonic() - begun < 5
+    go_on.set()
+    reader.join(10)
+    connection = sqlite3.connect(journal_file)
+    assert connection.execute("SELECT count(*) FROM piece").fetchone() == (0,)
+    connection.close()
     journal.came(question, nba.TextDelta("three"))
     (found,) = nba.history.chats()
     assert nba.history.restore(found.id)[-1].text == "one two three"

@@ -12,6 +12,7 @@ from openai_server import Gate, OpenAIServer, ToolCall
 
 import nbaudio as nba
 from nbaudio import errors
+from nbaudio.journal import tidying
 from nbaudio.journal.watcher import Journal, journal
 
 CLIP = nba.Clip.from_pcm16(bytes(range(200)) * 24)
@@ -344,12 +345,14 @@ def test_the_log_is_moved_into_the_file_behind_an_answer_and_not_before_a_questi
         return "Yes."
 
     server.words = words
+    monkeypatch.setattr(tidying, "LOG_BYTES", 4_000_000)
     chat = nba.Conversation()
     chat.say(CLIP, aloud=False)
     before = journal_file.stat().st_size
     chat.say(nba.Clip.from_pcm16(bytes(range(250)) * 24_000), aloud=False)  # 6 MB
     assert sizes[-1][0] == before
     assert sizes[-1][1] > 6_000_000
+    journal.read(lambda store: store._tidying.wait())
     assert journal_file.stat().st_size > 6_000_000
 
 

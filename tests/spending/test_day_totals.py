@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -95,6 +96,37 @@ def test_several_kernels_at_once_lose_nothing(tmp_path: Path) -> None:
         kernel.communicate(timeout=60)
         assert kernel.returncode == 0
     assert DayTotals(path).today().tokens == 150
+
+
+def test_many_answers_that_end_at_once_are_written_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    totals, tolls = DayTotals(tmp_path / "day.sqlite3"), []
+    write = DayTotals._write
+    monkeypatch.setattr(DayTotals, "_write", lambda self, toll: (tolls.append(toll.tokens), write(self, toll)))
+    with ThreadPoolExecutor(20) as pool:
+        with totals._adding:  # as while one of them is written
+            done = [pool.submit(totals.add, Toll(1)) for _ in range(20)]
+            while len(totals._waiting) < 20:
+                assert not any(future.done() for future in done)
+        for future in done:
+            future.result(10)
+    assert tolls == [20]
+    assert totals.today().tokens == 20
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_a_fork_does_not_wait_for_who_is_not_in_it(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\n"
+        "from nbaudio.spending.day_totals import day_totals; from nbaudio.spending.estimate import Toll\n"
+        "day_totals()._adding.acquire()\n"  # as another thread does that writes
+        "if child := os.fork(): sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+        "day_totals().add(Toll(1)); os._exit(day_totals().today().tokens)"
+    )
+    path = tmp_path / "day.sqlite3"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "NBAUDIO_DAY_TOTALS": str(path)}, timeout=20, check=False
+    )
+    assert done.returncode == 1
 
 
 def test_a_file_that_is_none_is_said_and_stops_no_answer(tmp_path: Path) -> None:
