@@ -250,7 +250,7 @@ class Reply(ShownOnce, Turn):
             marks=answer.marks,
             partial=not whole,
             offline=offline,
-            note=unreadable or _note(answer, aloud=aloud, silent=clip is None, whole=whole),
+            note=unreadable or answer.note(aloud=aloud, silent=clip is None, whole=whole),
             **known,
         )
 
@@ -389,18 +389,3 @@ def _clip_of(sound: bytes, audio_format: str) -> Clip:
     clip = Clip(sound)
     _ = clip.samples  # a file cut short is found out here, not when the notebook shows it
     return clip
-
-
-def _note(answer: Answer, *, aloud: bool, silent: bool, whole: bool) -> str:
-    if not whole:
-        return "This answer broke off; what came of it is kept."
-    if answer.finish_reason == "length":
-        return "Cut at the token limit; --max-completion-tokens allows more."
-    if answer.finish_reason == "content_filter":
-        return "The server's content filter stopped this answer."
-    if answer.tool_calls and not answer.text:
-        names = ", ".join(call.name for call in answer.tool_calls)
-        return f"The model asks for a tool instead of answering: {names}."
-    if aloud and silent and not answer.refusal:
-        return "The server sent words only, although sound was asked for."
-    return ""

@@ -99,6 +99,31 @@ class Answer:
     """The order in which a stream brought words and sound: characters of `text` and frames of sound so far, at the end
     of each run of words. Of what lies between two marks the sound came first. Empty where the answer came whole."""
 
+    def note(self, *, aloud: bool, silent: bool, whole: bool) -> str:
+        """What a reader should know of it: that it broke off, was cut, is no answer, or has no sound.
+
+        Parameters
+        ----------
+        aloud : bool
+            Whether sound was asked for.
+        silent : bool
+            Whether there is none that plays.
+        whole : bool
+            Whether all of it came.
+        """
+        if not whole:
+            return "This answer broke off; what came of it is kept."
+        if self.finish_reason == "length":
+            return "Cut at the token limit; --max-completion-tokens allows more."
+        if self.finish_reason == "content_filter":
+            return "The server's content filter stopped this answer."
+        if self.tool_calls and not self.text:
+            names = ", ".join(call.name for call in self.tool_calls)
+            return f"The model asks for a tool instead of answering: {names}."
+        if aloud and silent and not self.refusal:
+            return "The server sent words only, although sound was asked for."
+        return ""
+
 
 class AnswerReader:
     """Reads one answer; what it has taken so far can be asked for at any time.
