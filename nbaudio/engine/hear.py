@@ -8,8 +8,9 @@ Whisper looks at windows of 30 s, and faster-whisper fills them up with silence.
 as well, at a cost that falls with the length. But with too little silence behind the speech Whisper takes up the
 sentence again from the start ("Thank you. Thank you."), often until its tokens end. Nobody speaks that fast, so an
 answer that does not end is cut to what it repeats; what comes just twice may have been said twice, and is listened to
-again with more silence, and at last in the whole window. `benchmarks/hearing.py` measures words wrong and time by the
-silence behind.
+again with more silence, and at last in the whole window. And people do repeat themselves: where that too gives a stuck
+record, each half of the sound is listened to by itself, in which less comes twice. `benchmarks/hearing.py` measures
+words wrong and time by the silence behind.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ _BEFORE_S, _AFTER_S = 0.1, 0.2  # kept around the speech: a first or last sound 
 _PAUSE_MS = 250  # where longer speech may be cut
 _LONGEST_SPEECH_S = 14.0  # in one window; with 22 s the small model skipped whole sentences
 _SHORTEST_WINDOW_S = 8.0
+_SHORTEST_SPLIT_S = 4.0  # speech that is longer is listened to by halves where nothing else helps
 _ROOMS_S = (5.0, 11.0)  # silence behind the speech, at the first look and at the second
 _FRAMES_A_SECOND = 100  # of Whisper's spectrum
 _MOST_TOKENS = 224  # Whisper's own limit for a window
@@ -165,7 +167,9 @@ class Listener:
         looks = (self._look(speech, room_s, how) for room_s in _ROOMS_S)
         heard = next((passage for passage in looks if passage is not None), None)
         if heard is None:
-            heard = self._with_all_means(speech, how)
+            heard, dropped = self._with_all_means(speech, how)
+            if dropped and speech.size > _SHORTEST_SPLIT_S * SAMPLE_RATE:
+                heard = self._by_halves(speech, how)
         text = heard.text
         if not any(map(str.isalnum, text)):
             return None
@@ -233,9 +237,30 @@ class Listener:
             temperature=how.temperature,
         )
 
-    def _with_all_means(self, speech: NDArray[np.float32], how: _How) -> Passage:
-        """The words by Whisper's own loop, which tries again with chance where it is unsure."""
-        segments, _ = self._whisper.transcribe(
+    def _by_halves(self, speech: NDArray[np.float32], how: _How) -> Passage:
+        """What is said before and behind the softest moment in the middle."""
+        middle = _softest(speech)
+        halves = ((0, speech[:middle]), (middle, speech[middle:]))
+        heard = [(start, self._passage(half, how)) for start, half in halves]
+        parts = [_moved(passage, start / SAMPLE_RATE) for start, passage in heard if passage is not None]
+        return Passage(
+            " ".join(part.text for part in parts),
+            0.0,
+            speech.size / SAMPLE_RATE,
+            tuple(word for part in parts for word in part.words),
+            tuple(token for part in parts for token in part.tokens),
+            tuple(chance for part in parts for chance in part.token_log_probabilities),
+            log_probability=min((part.log_probability for part in parts), default=0.0),
+            no_speech=max((part.no_speech for part in parts), default=0.0),
+            temperature=max((part.temperature for part in parts), default=0.0),
+        )
+
+    def _with_all_means(self, speech: NDArray[np.float32], how: _How) -> tuple[Passage, bool]:
+        """The words by Whisper's own loop, which tries again with chance where it is unsure.
+
+        And whether words were dropped that it was sure of, because they repeat themselves.
+        """
+        found, _ = self._whisper.transcribe(
             speech,
             language="en",
             beam_size=1,
@@ -247,17 +272,14 @@ class Listener:
             log_prob_threshold=_LOG_PROBABILITY,
             compression_ratio_threshold=_COMPRESSION,
         )
-        kept = [
-            segment
-            for segment in segments
-            if segment.avg_logprob >= _LOG_PROBABILITY and segment.compression_ratio <= _COMPRESSION
-        ]
+        sure = [segment for segment in found if segment.avg_logprob >= _LOG_PROBABILITY]
+        kept = [segment for segment in sure if segment.compression_ratio <= _COMPRESSION]
         words = [
             TimedWord(word.word.strip(), float(word.start), float(word.end), float(word.probability))
             for segment in kept
             for word in segment.words or ()
         ]
-        return Passage(
+        passage = Passage(
             " ".join(segment.text.strip() for segment in kept),
             0.0,
             speech.size / SAMPLE_RATE,
@@ -267,6 +289,7 @@ class Listener:
             no_speech=max((float(segment.no_speech_prob) for segment in kept), default=0.0),
             temperature=max((float(segment.temperature or 0.0) for segment in kept), default=0.0),
         )
+        return passage, len(kept) < len(sure)
 
 
 def _moved(passage: Passage, by_s: float) -> Passage:
@@ -330,6 +353,15 @@ def _spans(samples: NDArray[np.float32]) -> list[tuple[int, int]]:
             start = max(start, spans[-1][1])
         spans.append((start, end))
     return spans
+
+
+def _softest(samples: NDArray[np.float32]) -> int:
+    """The frame in the middle half about which 0.2 s are softer than anywhere else there."""
+    step = SAMPLE_RATE // 100
+    power = np.square(samples[: len(samples) // step * step], dtype=np.float64).reshape(-1, step).mean(axis=1)
+    smooth = np.convolve(power, np.ones(20), mode="same")
+    first, last = len(smooth) // 4, 3 * len(smooth) // 4
+    return int(first + np.argmin(smooth[first:last])) * step
 
 
 def _capital(text: str) -> str:

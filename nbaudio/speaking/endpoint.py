@@ -46,8 +46,8 @@ class Endpoint:
         return len(text) <= dialect.longest_speech and not (most_tokens and _most_tokens(text) > most_tokens)
 
     def key(self, passage: Passage) -> str:
-        """The request, and where it goes."""
-        return json.dumps([self._backend.base_url, self._body(passage, events=False)])
+        """The request, and where it goes; the words that are told of a passage begin with its gap."""
+        return json.dumps([self._backend.base_url, self._body(passage, events=False), passage.gap])
 
     async def speak(self, passage: Passage, put: Put, taken: Callable[[], None]) -> None:
         """Have a passage spoken."""

@@ -43,8 +43,9 @@ class Verbatim:
         return len(text) <= _LONGEST
 
     def key(self, passage: Passage) -> str:
-        """All that the model gets, and where."""
-        return json.dumps([self._backend.base_url, self.model, self._order.voice, self.instructions, passage.text])
+        """All that the model gets, and where; the words that are told of a passage begin with its gap."""
+        asked = [self._backend.base_url, self.model, self._order.voice, self.instructions, passage.text]
+        return json.dumps([*asked, passage.gap])
 
     async def speak(self, passage: Passage, put: Put, taken: Callable[[], None]) -> None:
         """Have a passage read."""

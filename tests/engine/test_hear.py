@@ -70,6 +70,19 @@ def test_long_speech_is_cut_at_its_pauses_and_nothing_is_lost() -> None:
     assert word_errors(" ".join(STORY * 2), listener().hear(sound)) <= 0.05
 
 
+def test_who_repeats_themselves_is_written_down_all_the_same() -> None:
+    # A text like this one compresses as well as what Whisper makes up when it is stuck.
+    said = [
+        f"Sentence number {one} says that the museum opens early in the morning." for one in ("6", "seven", "eight")
+    ]
+    sound = np.concatenate([spoken(sentence) for sentence in said])
+    [passage] = listener().passages([sound], timed=True)
+    assert word_errors(" ".join(said), passage.text) <= 0.1
+    times_s = [word.start_s for word in passage.words]
+    assert times_s == sorted(times_s)
+    assert abs(times_s[-1] - len(sound) / SAMPLE_RATE) < 2
+
+
 def test_speech_between_long_silences_is_found() -> None:
     silence = np.zeros(5 * SAMPLE_RATE, np.float32)
     sound = np.concatenate([silence, spoken(STORY[0]), silence, spoken(STORY[2]), silence])

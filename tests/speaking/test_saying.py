@@ -411,6 +411,23 @@ class TestLong:
         assert nba.usage().total.answers == 3
         assert speech_whole.usage == nba.usage().usage
 
+    def test_a_text_that_repeats_itself_keeps_its_spaces(
+        self, server: OpenAIServer, short: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(recital, "_AT_ONCE", 1)
+        text = " ".join(SENTENCES[:4] * 3)
+        sound = server.speech
+
+        def speech(passage: str) -> Any:
+            if len(server.requests) == 1:
+                server.fail_next("quota")  # the second
+            return sound(passage)
+
+        monkeypatch.setattr(server, "speech", speech)
+        with pytest.raises(errors.QuotaExceeded):
+            nba.speak(text)
+        assert nba.speak(text).said == text
+
     def test_a_bar_shows_how_far_it_is(
         self, server: OpenAIServer, short: None, capsys: pytest.CaptureFixture[str]
     ) -> None:
