@@ -101,6 +101,7 @@ class Player(anywidget.AnyWidget):
     speed = Float(1.0, min=0.5, max=2.0).tag(sync=True)
     volume = Float(1.0, min=0.0, max=1.0).tag(sync=True)
     source = Unicode().tag(sync=True)
+    asked_by = Unicode().tag(sync=True)  # the page in which an arriving answer sounds by itself; empty: in every one
     file_name = Unicode("sound.wav").tag(sync=True)
     trouble = Unicode().tag(sync=True)
 

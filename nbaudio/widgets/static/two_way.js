@@ -16,7 +16,7 @@
  * @property {(content: object, callbacks?: undefined, buffers?: ArrayBuffer[]) => void} send
  * @property {(event: string, callback: (...given: any[]) => void) => void} on
  * @property {(event: string, callback: (...given: any[]) => void) => void} off
- * @property {{kernel?: {interrupt?: () => Promise<void>} | null} | undefined} widget_manager
+ * @property {{kernel?: {clientId?: string, interrupt?: () => Promise<void>} | null} | undefined} widget_manager
  */
 
 const PAUSE_MS = 250; // at most four positions a second go to the kernel,
