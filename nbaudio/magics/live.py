@@ -14,7 +14,7 @@ from nbaudio.display.reply import words_html
 from nbaudio.sound.codecs import Mp3Writer, pcm16_to_samples
 from nbaudio.speaking.speech import Speech
 from nbaudio.turns import Reply
-from nbaudio.widgets.front_end import cell_of, deleted_cells, front_end, widget_view
+from nbaudio.widgets.front_end import cell_of, deleted_cells, front_end, page_of, widget_view
 from nbaudio.wire.answers import STREAM_SAMPLE_RATE, AudioDelta, TextDelta
 
 __all__ = ["LiveAnswer", "close_players_of_the_past", "keep_player", "live_answer"]
@@ -108,7 +108,7 @@ class PlayerAnswer:
         from nbaudio.widgets.player import Player
 
         close_players_of_the_past(shell)
-        self._player = Player(play=play, title=title, state="arriving", source=source)
+        self._player = Player(play=play, title=title, state="arriving", source=source, asked_by=page_of(shell))
         keep_player(shell, self._player)
         self._mp3 = _Mp3()
         # Shown before the first piece: the page makes itself ready while the model still thinks.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Feed"]
 
-PAUSE_S = 0.05  # 20 messages a second, and 30 at most with all else that a cell sends
+PAUSE_S = 0.05  # 20 messages a second; the end of a cell and what the kernel says to the player's traits are 10 more
 _AHEAD_S = 0.15  # more than the pauses until the third message, and what that one takes to arrive
 
 Send = Callable[[dict[str, object], bytes], None]

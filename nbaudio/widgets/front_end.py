@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Literal
 
-__all__ = ["cell_of", "deleted_cells", "front_end", "is_served_by_jupyter", "widget_view"]
+__all__ = ["cell_of", "deleted_cells", "front_end", "is_served_by_jupyter", "page_of", "widget_view"]
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -34,6 +34,14 @@ def cell_of(shell: Any) -> str:
     """The id of the cell that runs, empty where the front end does not say."""
     metadata = _request(shell).get("metadata", {})
     return str(metadata.get("cellId") or metadata.get("cell_id") or "")
+
+
+def page_of(shell: Any) -> str:
+    """The name of the page that runs the cell; JupyterLab has it as its kernel connection's ``clientId``.
+
+    It is the ``session`` of the request's header, which the Jupyter protocol asks each client to choose for itself.
+    """
+    return str(_request(shell).get("header", {}).get("session") or "")
 
 
 def deleted_cells(shell: Any) -> list[str]:

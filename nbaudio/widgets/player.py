@@ -95,11 +95,13 @@ class Player(anywidget.AnyWidget):
     phrases: List[Any] = List().tag(sync=True)
     notes = List(Unicode()).tag(sync=True)
     play = Enum(["queue", "auto", "click"], "click").tag(sync=True)
-    playing = Bool(False).tag(sync=True)
-    position_s = Float(0.0, min=0.0).tag(sync=True)
+    # Of the page that sounds; another page with the same notebook is not told, lest it sound as well.
+    playing = Bool(False).tag(sync=True, echo_update=False)
+    position_s = Float(0.0, min=0.0).tag(sync=True, echo_update=False)
     speed = Float(1.0, min=0.5, max=2.0).tag(sync=True)
     volume = Float(1.0, min=0.0, max=1.0).tag(sync=True)
     source = Unicode().tag(sync=True)
+    asked_by = Unicode().tag(sync=True)  # the page in which an arriving answer sounds by itself; empty: in every one
     file_name = Unicode("sound.wav").tag(sync=True)
     trouble = Unicode().tag(sync=True)
 
@@ -112,12 +114,13 @@ class Player(anywidget.AnyWidget):
         self._lock = threading.Lock()  # pieces are sent from a thread, while the page may ask for all so far
         self.stopped = threading.Event()
         """Set when the person pressed stop while sound was coming."""
+        if title is not None:
+            traits["title"] = title  # with all else, in one message
         super().__init__(key=uuid.uuid4().hex, play=play, **traits)
         self.on_msg(self._heard)
         if sound is not None:
             self._hold(sound)
-        if title is not None:
-            self.title = title
+            self.title = title or self.title
 
     @property
     def clip(self) -> Clip | None:

@@ -119,6 +119,18 @@ def test_it_begins_by_itself_where_it_is_to_and_not_again_after_a_reload(opened:
     assert reloaded.get("position_s") == 2.0
 
 
+def test_an_answer_sounds_by_itself_in_the_page_that_asked_alone(opened: Opened) -> None:
+    page, sound = opened(), (voice(duration_s=3) * 32767).astype("<i2").tobytes()
+    elsewhere = page.add_player(state="arriving", play="auto", asked_by="another page")
+    elsewhere.send_piece(sound)
+    here = page.add_player(shown_in="#second", state="arriving", play="auto", asked_by="this page")
+    here.send_piece(sound)
+    here.until("model.get('position_s') > 0.3")
+    assert (elsewhere.get("playing"), elsewhere.get("position_s")) == (False, 0)
+    _button(elsewhere, "Play").click()  # who asks for it hears it
+    elsewhere.until("model.get('position_s') > 0.1")
+
+
 def test_what_is_whole_can_wait_for_its_turn_too(opened: Opened, pcm16: bytes) -> None:
     page = opened()
     before = page.add_player(duration_s=SOUND_S, play="auto")

@@ -141,15 +141,13 @@ def test_a_late_piece_is_an_underrun_and_the_next_answer_of_that_source_waits_lo
 
 
 def test_the_next_page_knows_who_was_late(opened: Open) -> None:
-    late, heard = (
-        opened(),
-        """async ([key, source, held_ms]) => {
+    heard = """async ([key, source, held_ms]) => {
         const sound = Sound.of(key, {sampleRate: 24000, source}), samples = noise(24000);
         await feed(sound, samples, {late: index => index > 4 ? held_ms : 0});
         await until(sound, () => !sound.playing);
         return [sound.underruns, sound.first_sound_ms - sound.first_piece_ms];
-    }""",
-    )
+    }"""
+    late = opened()
     underruns, _ = late.evaluate(heard, ["a", "late on the page before", 250])
     assert underruns >= 1
     late.close()

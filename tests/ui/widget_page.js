@@ -4,7 +4,7 @@ class Model {
   sent = []; // custom messages to the kernel
   saved = []; // traits to the kernel
   interrupts = 0;
-  widget_manager = { kernel: { interrupt: async () => void this.interrupts++ } };
+  widget_manager = { kernel: { clientId: "this page", interrupt: async () => void this.interrupts++ } };
   #traits;
   #unsaved = {};
   #listeners = [];

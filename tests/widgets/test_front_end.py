@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 
-from nbaudio.widgets.front_end import cell_of, deleted_cells, front_end
+from nbaudio.widgets.front_end import cell_of, deleted_cells, front_end, page_of
 
-LAB = {"content": {"allow_stdin": True}, "metadata": {"cellId": "8f2c", "deletedCells": ["77aa"], "recordTiming": True}}
+LAB = {
+    "header": {"session": "a7"},
+    "content": {"allow_stdin": True},
+    "metadata": {"cellId": "8f2c", "deletedCells": ["77aa"], "recordTiming": True},
+}
 NBCLIENT = {"content": {"allow_stdin": False}, "metadata": {}}
 PAPERMILL = {"content": {"allow_stdin": False}, "metadata": {"cellId": "8f2c"}}
 CONSOLE = {"content": {"allow_stdin": True}, "metadata": {}}
@@ -35,3 +39,8 @@ def test_cells_are_named_by_the_front_end_alone() -> None:
     assert (cell_of(shell(LAB)), deleted_cells(shell(LAB))) == ("8f2c", ["77aa"])
     assert (cell_of(shell({})), deleted_cells(shell({}))) == ("", [])
     assert cell_of(shell(None)) == ""
+
+
+def test_pages_are_named_by_their_requests() -> None:
+    assert page_of(shell(LAB)) == "a7"
+    assert page_of(shell(CONSOLE)) == page_of(shell(None)) == page_of(SimpleNamespace()) == ""

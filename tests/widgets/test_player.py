@@ -142,3 +142,14 @@ def test_a_reply_gives_its_place_to_the_player_that_it_was_heard_with_once() -> 
 
     assert player.key in REPLY._repr_mimebundle_()["text/html"]
     assert player.key not in REPLY._repr_mimebundle_()["text/html"]
+
+
+def test_where_one_page_is_is_not_told_to_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, Any]] = []
+    player = Player(TONE)
+    monkeypatch.setattr(player, "_send", lambda message, buffers=None: told.append(message["state"]))
+    player.set_state({"playing": True, "position_s": 0.5, "speed": 1.5})
+    assert (player.playing, player.position_s, player.speed) == (True, 0.5, 1.5)
+    assert told == [{"speed": 1.5}]
+    player.playing = False
+    assert told[1:] == [{"playing": False}]

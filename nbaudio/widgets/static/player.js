@@ -58,7 +58,7 @@ export class Player extends EventTarget {
     this.sound = Sound.of(model.get("key"), {
       sampleRate: model.get("sample_rate"),
       source: model.get("source"),
-      play: this.arriving ? model.get("play") : "click", // what is whole begins in `begin`
+      play: this.arriving ? this.#mode : "click", // what is whole begins in `begin`
     });
     if (this.sound.empty) this.#from_s = Number(model.get("position_s")); // before the page was reloaded
     this.#traits = new TwoWay(model, this);
@@ -67,7 +67,7 @@ export class Player extends EventTarget {
     this.#on("change:sample_rate", () => {
       if (this.sound.empty) this.sound.sampleRate = model.get("sample_rate"); // known only after the model was made
     });
-    this.#on("change:play", () => (this.sound.mode = model.get("play")));
+    this.#on("change:play", () => (this.sound.mode = this.#mode));
     for (const name of SHOWN) this.#on(`change:${name}`, () => this.#changed(name));
     const { signal } = this.#closed;
     this.sound.addEventListener("change", () => this.#changed(), { signal });
@@ -85,6 +85,13 @@ export class Player extends EventTarget {
   /** @returns {string[]} */
   get notes() {
     return this.#model.get("notes");
+  }
+
+  /** When it begins: in another tab with the same notebook it does not sound as well. */
+  get #mode() {
+    const here = this.#model.widget_manager?.kernel?.clientId;
+    const page = this.#model.get("asked_by");
+    return here && page && here !== page ? "click" : this.#model.get("play");
   }
 
   /** Of what is here, or of what the kernel has and this page does not have yet. */

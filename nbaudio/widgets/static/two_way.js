@@ -16,11 +16,11 @@
  * @property {(content: object, callbacks?: undefined, buffers?: ArrayBuffer[]) => void} send
  * @property {(event: string, callback: (...given: any[]) => void) => void} on
  * @property {(event: string, callback: (...given: any[]) => void) => void} off
- * @property {{kernel?: {interrupt?: () => Promise<void>} | null} | undefined} widget_manager
+ * @property {{kernel?: {clientId?: string, interrupt?: () => Promise<void>} | null} | undefined} widget_manager
  */
 
 const PAUSE_MS = 250; // at most four positions a second go to the kernel,
-const ARRIVING_PAUSE_MS = 500; // and two while pieces come: the kernel answers each with three messages
+const ARRIVING_PAUSE_MS = 1000; // and one while pieces come: the kernel answers each with messages of its own
 const SAME_S = 1e-3; // a seek lands on a frame, not exactly where it was told to
 
 export class TwoWay {

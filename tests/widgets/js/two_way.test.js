@@ -163,10 +163,10 @@ test("while it plays the position is told four times a second", () => {
   assert.ok(told >= 15 && told <= 17, `${told} in 4 s`);
 });
 
-test("while pieces come the position is told twice a second", () => {
+test("while pieces come the position is told once a second", () => {
   sound.arriving = true;
   const told = positionsIn4s();
-  assert.ok(told >= 7 && told <= 9, `${told} in 4 s`);
+  assert.ok(told >= 4 && told <= 5, `${told} in 4 s`);
 });
 
 test("the last position is told, and where it was paused at once", () => {
