@@ -414,7 +414,7 @@ class TestLong:
     def test_a_text_that_repeats_itself_keeps_its_spaces(
         self, server: OpenAIServer, short: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(recital, "_AT_ONCE", 1)
+        able(monkeypatch, speeches_at_once=1)
         text = " ".join(SENTENCES[:4] * 3)
         sound = server.speech
 
