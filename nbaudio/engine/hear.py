@@ -45,6 +45,7 @@ _ROOMS_S = (5.0, 11.0)  # silence behind the speech, at the first look and at th
 _FRAMES_A_SECOND = 100  # of Whisper's spectrum
 _MOST_TOKENS = 224  # Whisper's own limit for a window
 _TOKENS_A_SECOND = 12  # nobody speaks faster: what is longer is a sentence taken up again
+_FEWEST_LETTERS_A_SECOND = 5  # of speech in which there are no long pauses; 12 are usual
 _CONTEXT = 448  # tokens that its decoder holds
 _MOST_PROMPT_TOKENS = _CONTEXT // 2 - 1  # as openai/whisper: half of the context, with the mark before them
 _LOOK_AHEAD_S = 30.0  # of sound that is gathered before it is cut into stretches
@@ -211,7 +212,8 @@ class Listener:
         text = self._tokenizer.decode(tokens).strip()
         if len(result.sequences_ids[0]) >= most_tokens:  # more than can be said in this time
             once = _once(text)
-            if once is None:
+            slow = once is not None and len(once) < duration_s * _FEWEST_LETTERS_A_SECOND
+            if once is None or (slow and duration_s > _SHORTEST_SPLIT_S):  # so slow nobody is: it was said again
                 return None
             text, tokens = once, self._tokenizer.encode(f" {once}")
         else:

@@ -83,6 +83,11 @@ def test_who_repeats_themselves_is_written_down_all_the_same() -> None:
     assert abs(times_s[-1] - len(sound) / SAMPLE_RATE) < 2
 
 
+def test_a_sentence_that_is_said_four_times_is_not_taken_for_one() -> None:
+    heard = listener().hear(spoken("Yes, the dog is good. " * 4))
+    assert heard.count("dog is good") >= 3
+
+
 def test_speech_between_long_silences_is_found() -> None:
     silence = np.zeros(5 * SAMPLE_RATE, np.float32)
     sound = np.concatenate([silence, spoken(STORY[0]), silence, spoken(STORY[2]), silence])
