@@ -52,6 +52,8 @@ def test_answers_and_widgets(
     page.wait_for_function("() => [...nbaudio.recorders.values()].some(one => one.pieces > 5)")
     recorder.get_by_role("button", name="Stop").click()
     expect(recorder.get_by_role("status")).to_contain_text("Recorded ")
+    # The page says it as soon as it has sent the last piece, which the kernel may have yet to read.
+    page.wait_for_function("() => [...nbaudio.recorders.values()].some(one => one.get('duration_s') > 0.5)")
     assert notebook.execute("recorder.clip.duration_s > 0.5") == "True"
 
     chat = page.locator(".nbaudio-chat")

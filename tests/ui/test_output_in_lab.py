@@ -34,7 +34,7 @@ MOST_MESSAGES = 30  # in a second, with those that say how the cell and the play
 def test_each_sample_is_heard_once_and_few_messages_bring_them(
     server: JupyterServer, on_new_page: Callable[..., NotebookPage], openai: OpenAIServer
 ) -> None:
-    openai.duration_s = 2.5
+    openai.duration_s = 3.0
     openai.piece_bytes = 2 * round(PIECE_S * SAMPLE_RATE)
     openai.gate = Gate()
     server.write_notebook("heard.ipynb", asking(openai), "%%speak --once\nIs it a good dog?")
@@ -45,7 +45,7 @@ def test_each_sample_is_heard_once_and_few_messages_bring_them(
     pacer.start()
 
     assert notebook.end(), notebook.errors()
-    notebook.until("sounds[0].position_s === 2.5 && !sounds[0].playing")
+    notebook.until("sounds[0].position_s === 3 && !sounds[0].playing")
     pacer.join()
 
     source = pcm16(openai.sound(str(openai.words)))
@@ -59,10 +59,10 @@ def test_each_sample_is_heard_once_and_few_messages_bring_them(
 
 
 def _pace(gate: Gate) -> None:
-    """Pieces a little ahead of real time, whose timing is the test's matter: a busy machine leaves none too late."""
+    """Pieces at the pace of real time, a second ahead of it: a busy machine is late with none."""
     gate.wait_until_held(60)
-    gate.allow(10)
-    for _ in range(90):
+    gate.allow(50)
+    for _ in range(100):
         time.sleep(PIECE_S)
         gate.allow()
     gate.open()
