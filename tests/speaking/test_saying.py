@@ -17,6 +17,7 @@ from openai_server import Gate, OpenAIServer, Scripted
 import nbaudio as nba
 from nbaudio import errors
 from nbaudio.settings import settings
+from nbaudio.speaking import saying
 from nbaudio.wire.usage import Usage
 
 TEXT = "Hello from a notebook."
@@ -264,11 +265,21 @@ class TestAsItComes:
         assert nba.usage().total.unreported == 1
         assert server.requests[0].broken_off.wait(5)
 
-    def test_an_interrupt_is_heard_while_nothing_comes(self, server: OpenAIServer) -> None:
+    def test_an_interrupt_is_heard_while_nothing_comes(
+        self, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         server.fail_next("hang")
+        waiting, next_of = threading.Event(), saying._next
+
+        def waited(arrived: Any) -> Any:
+            waiting.set()
+            return next_of(arrived)
+
+        monkeypatch.setattr(saying, "_next", waited)
 
         def interrupt() -> None:
             server.wait_for_request()
+            assert waiting.wait(10)
             _thread.interrupt_main()
 
         thread = threading.Thread(target=interrupt)
