@@ -7,6 +7,8 @@ is killed in one leaves the file as it was; two kernels that begin at once wait 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 __all__ = ["APPLICATION_ID", "INDEX", "MIGRATIONS", "ForeignFile", "NewerFile", "migrate", "version_of"]
 
@@ -83,6 +85,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 
 
+_NOT_INDEXED = "FROM turn WHERE number > (SELECT ifnull(max(rowid), 0) FROM said)"
+
+
 class NewerFile(Exception):
     """The file was written by a later version, whose tables are not known here."""
 
@@ -122,27 +127,42 @@ def version_of(connection: sqlite3.Connection) -> int:
     NewerFile, ForeignFile
         If it is not for this version of nbaudio to write to.
     """
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    if application != APPLICATION_ID:
+    with _at_one_moment(connection):  # else another kernel may make its tables between one look and the next
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if version or application or tables:
-            raise ForeignFile
+    if application != APPLICATION_ID and (version or application or tables):
+        raise ForeignFile
     if version > len(MIGRATIONS):
         raise NewerFile
     return int(version)
+
+
+@contextmanager
+def _at_one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """All that is read inside is of one moment."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        # A transaction begins with the first look at the file itself, which not every pragma is.
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+        yield
+    finally:
+        connection.execute("COMMIT")
 
 
 def _index_words(connection: sqlite3.Connection) -> bool:
     """Index what is not indexed yet, as by a Python whose SQLite has no FTS5; says whether this one has it."""
     try:
         connection.execute(f"CREATE VIRTUAL TABLE IF NOT EXISTS said USING {INDEX}")
-        newest = connection.execute("SELECT rowid FROM said ORDER BY rowid DESC LIMIT 1").fetchone()
+        (lacking,) = connection.execute(f"SELECT EXISTS (SELECT 1 {_NOT_INDEXED})").fetchone()
     except sqlite3.OperationalError as error:
         if "no such module" in str(error):
             return False
         raise
-    connection.execute(
-        "INSERT INTO said (rowid, words) SELECT number, words FROM turn WHERE number > ?", newest or (0,)
-    )
+    if lacking:
+        # One statement, which looks and writes at one moment: another kernel may be writing turns and their words.
+        connection.execute(f"INSERT INTO said (rowid, words) SELECT number, words {_NOT_INDEXED}")
     return True

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +59,53 @@ def test_a_file_of_version_1_keeps_its_sounds(journal_file: Path) -> None:
     assert [clip.as_kept() for clip in nba.history.search("again")[0].turn.clips] == [LONG.as_kept(), SHORT.as_kept()]
     assert nba.history.clear() == 2
     assert row(journal_file, "SELECT (SELECT count(*) FROM sound), (SELECT count(*) FROM part)") == (0, 0)
+
+
+class Meanwhile:
+    """A connection during whose queries another kernel does something, as soon as one has these words in it."""
+
+    def __init__(self, file: Path, words: str, then: Callable[[], object]) -> None:
+        self._own = sqlite3.connect(file, isolation_level=None)
+        self._words, self._then = words, then
+        self.done = False
+
+    def execute(self, query: str, *values: Any) -> sqlite3.Cursor:
+        if self._words in query and not self.done:
+            self.done = True
+            with suppress(sqlite3.OperationalError):  # it has to wait, and comes later
+                self._then()
+        return self._own.execute(query, *values)
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._own.in_transaction
+
+
+@pytest.mark.parametrize("query", ["user_version", "application_id", "sqlite_master"])
+def test_a_kernel_that_makes_its_tables_meanwhile_is_no_other_program(tmp_path: Path, query: str) -> None:
+    file = tmp_path / "journal.sqlite3"
+    other = sqlite3.connect(file, timeout=0, isolation_level=None)
+    meanwhile: Any = Meanwhile(file, query, lambda: schema.migrate(other))
+
+    assert schema.version_of(meanwhile) in (0, len(schema.MIGRATIONS))
+    assert meanwhile.done
+    other.close()
+
+
+@pytest.mark.parametrize("query", ["CREATE VIRTUAL", "SELECT", "INSERT INTO said"])
+def test_words_that_another_kernel_writes_meanwhile_are_not_indexed_twice(tmp_path: Path, query: str) -> None:
+    file = tmp_path / "journal.sqlite3"
+    other = Store(file)
+    other.put_chat("c", "", "", {})
+
+    def write() -> None:
+        with other.transaction():
+            other.put_turn("c", nba.Turn("user", "meanwhile"), 0, "kept")
+
+    other.patience(0)
+    meanwhile: Any = Meanwhile(file, query, write)
+    assert schema.migrate(meanwhile)
+    if not meanwhile.done:
+        write()
+    other.close()
+    assert row(file, "SELECT count(*) FROM said WHERE said MATCH 'meanwhile'") == (1,)
