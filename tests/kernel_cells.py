@@ -40,9 +40,15 @@ class Kernel:
         return "".join(output.text for output in self.run(source) if output.output_type == "stream")
 
     def fails(self, source: str) -> str:
-        (output,) = self.run(source)
+        """The one line that a failing cell shows."""
+        (output,) = [output for output in self.run(source) if output.output_type == "error"]
         (line,) = output.traceback
+        assert line == f"{output.ename}: {output.evalue}"
         return str(line)
+
+    def saved(self) -> str:
+        """The notebook as a file."""
+        return str(nbformat.writes(self._client.nb))
 
 
 @contextlib.contextmanager

@@ -34,15 +34,8 @@ class Usage:
     @classmethod
     def from_wire(cls, usage: Mapping[str, Any]) -> Usage:
         """From a ``usage`` object of a chat completion; every field of it is optional."""
-        into, out = _mapping(usage.get("prompt_tokens_details")), _mapping(usage.get("completion_tokens_details"))
-        return cls(
-            input_tokens=_count(usage.get("prompt_tokens")),
-            output_tokens=_count(usage.get("completion_tokens")),
-            input_text_tokens=_count(into.get("text_tokens")),
-            input_audio_tokens=_count(into.get("audio_tokens")),
-            cached_tokens=_count(into.get("cached_tokens")),
-            output_text_tokens=_count(out.get("text_tokens")),
-            output_audio_tokens=_count(out.get("audio_tokens")),
+        return cls._counted(
+            usage, ("prompt_tokens", "prompt_tokens_details"), ("completion_tokens", "completion_tokens_details")
         )
 
     @classmethod
@@ -54,10 +47,15 @@ class Usage:
     @classmethod
     def of_realtime(cls, usage: Mapping[str, Any]) -> Usage:
         """From the ``usage`` of a Realtime response; every field of it is optional."""
-        into, out = _mapping(usage.get("input_token_details")), _mapping(usage.get("output_token_details"))
+        return cls._counted(usage, ("input_tokens", "input_token_details"), ("output_tokens", "output_token_details"))
+
+    @classmethod
+    def _counted(cls, usage: Mapping[str, Any], names_in: tuple[str, str], names_out: tuple[str, str]) -> Usage:
+        """From totals and their parts, under the names that they have there."""
+        into, out = _mapping(usage.get(names_in[1])), _mapping(usage.get(names_out[1]))
         return cls(
-            input_tokens=_count(usage.get("input_tokens")),
-            output_tokens=_count(usage.get("output_tokens")),
+            input_tokens=_count(usage.get(names_in[0])),
+            output_tokens=_count(usage.get(names_out[0])),
             input_text_tokens=_count(into.get("text_tokens")),
             input_audio_tokens=_count(into.get("audio_tokens")),
             cached_tokens=_count(into.get("cached_tokens")),
