@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from websockets.sync.client import connect
 from nbaudio.serving.keys import personal_token
 from nbaudio.serving.limits import Limits
 
-from .running import TOKEN, Running, running
+from .running import TOKEN, Command, Running, running
 from .stand_ins import WAIT_S, GatedBrain, engine_of
 from .test_serving import metrics
 
@@ -190,3 +191,19 @@ class TestTheEnd:
         assert server.serving.sessions.open == 0
         brain.let()
         assert brain.closed.get(timeout=WAIT_S) == "a"
+
+
+def test_the_command_serves_it_and_closes_it_at_a_signal() -> None:
+    with Command("--sessions", "1", NBAUDIO_SERVE_TOKEN=TOKEN) as command:
+        url = command.base_url.replace("http", "ws") + "/v1/realtime?model=offline"
+        with connect(url, additional_headers={"authorization": f"Bearer {TOKEN}"}) as talk:
+            ask(talk, "Is a dog a good pet?")
+            response = of_type(talk, "response.done")["response"]
+            command.signal(signal.SIGTERM)
+            with pytest.raises(ConnectionClosed) as closed:
+                of_type(talk, "error")
+        assert command.wait() == 0
+    assert response["status"] == "completed"
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1001
+    assert " WS /v1/realtime 101 " in command.log()

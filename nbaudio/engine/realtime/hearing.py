@@ -51,11 +51,8 @@ class TurnHearing:
 
     def paused(self, buffer: InputBuffer, at_ms: float) -> None:
         """The person pauses: hear what they have said."""
-        part = self._part
-        if part is not None and not part.is_last and part.until_ms - self._from_ms >= _STANDS_MS:
-            self._standing.append(part.words)
-            self._from_ms = part.until_ms
-        elif part is not None and not part.words.done():
+        self._let_stand()
+        if self._part is not None and not self._part.words.done():
             return  # one at a time
         self._part = _Part(at_ms, self._begin(buffer.between(self._from_ms, at_ms)))
 
@@ -66,6 +63,7 @@ class TurnHearing:
 
     def words(self, buffer: InputBuffer, end_ms: float) -> asyncio.Task[str]:
         """The words of all, as soon as they are known; the turn is over, and the buffer still holds it."""
+        self._let_stand()
         part = self._part
         if part is None or not part.is_last:
             part = _Part(end_ms, self._begin(buffer.between(self._from_ms, end_ms)))
@@ -76,6 +74,13 @@ class TurnHearing:
             return " ".join(words for words in found if words)
 
         return asyncio.create_task(joined())
+
+    def _let_stand(self) -> None:
+        """Where a long part was heard and they went on, its words stand, and what follows is a part of its own."""
+        part = self._part
+        if part is not None and not part.is_last and part.until_ms - self._from_ms >= _STANDS_MS:
+            self._standing.append(part.words)
+            self._from_ms, self._part = part.until_ms, None
 
     def _begin(self, sound: Sound) -> asyncio.Task[str]:
         task = asyncio.create_task(self._hear(sound))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from nbaudio.engine.hear import SAMPLE_RATE as HEARING_RATE
+from nbaudio.engine.realtime.quick_rate import QuickRate
 from nbaudio.engine.realtime.sound_formats import PCM, Sound, SoundFormat
 from nbaudio.engine.realtime.turn_detection import Change, TurnDetection, TurnDetector
 from nbaudio.sound import codecs
@@ -36,7 +37,7 @@ class InputBuffer:
     def _listen(self, since_ms: float) -> None:
         """Begin to listen for turns anew."""
         self._since_ms = since_ms
-        self._resampler = codecs.Resampler(self.format.sample_rate, HEARING_RATE)
+        self._rate = QuickRate(self.format.sample_rate, HEARING_RATE)
         self._detector = TurnDetector()
         self.detect(self._detection)
 
@@ -84,7 +85,7 @@ class InputBuffer:
         whole = len(data) - len(data) % self.format.frame_bytes
         data, self._half = data[:whole], data[whole:]
         self._data += data
-        heard = codecs.pcm16_to_samples(self._resampler.take(self.format.to_pcm16(data)))[:, 0]
+        heard = self._rate.take(codecs.pcm16_to_samples(self.format.to_pcm16(data))[:, 0])
         since_ms = round(self._since_ms)
         return [Change(change.kind, since_ms + change.at_ms) for change in self._detector.take(heard)]
 

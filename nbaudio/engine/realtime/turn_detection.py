@@ -29,6 +29,7 @@ _SURE_FRAMES = 2  # a click is louder than speech for one
 _PAUSE_MS = 160
 """Milliseconds of silence after which what was said so far is worth hearing: a plosive is shorter."""
 _MOST_FRAMES = 2000  # at a time, so that minutes of sound do not take hundreds of megabytes
+_SHORTEST_IDLE_MS, _LONGEST_IDLE_MS = 5_000, 30_000
 _SEMANTIC_SILENCE_MS = {"high": 300, "auto": 600, "medium": 600, "low": 1200}
 
 
@@ -95,7 +96,7 @@ def read_turn_detection(value: Any, param: str) -> TurnDetection | None:
         elif name == "eagerness":
             read[name] = among(found, place, _SEMANTIC_SILENCE_MS)
         elif name == "idle_timeout_ms":
-            read[name] = None if found is None else whole(found, place, 5000, 30_000)
+            read[name] = None if found is None else whole(found, place, _SHORTEST_IDLE_MS, _LONGEST_IDLE_MS)
         elif name != "type":
             read[name] = whole(found, place, 0, 10_000)
     return TurnDetection(**read)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nbaudio.engine.realtime.quick_rate import QuickRate
 from nbaudio.engine.realtime.turn_detection import FRAME_MS, Change, TurnDetection, TurnDetector, read_turn_detection
 from nbaudio.sound import codecs
 
@@ -76,6 +77,26 @@ def test_a_sound_is_looked_at_once(spoken: np.ndarray) -> None:
     detector = TurnDetector()
     detector.take(spoken)
     assert detector.heard_ms == len(spoken) // 512 * FRAME_MS
+
+
+@pytest.mark.parametrize("from_rate", [24_000, 8_000])
+@pytest.mark.parametrize("size", [1, 7, 480, 10_000])
+def test_sound_comes_to_the_rate_of_the_ears_at_once(from_rate: int, size: int) -> None:
+    times = np.arange(from_rate // 10) / from_rate
+    tones = sum(np.sin(2 * np.pi * hertz * times) for hertz in (200, 1000, 3000)).astype(np.float32)
+    rate = QuickRate(from_rate, 16_000)
+    came = np.concatenate([rate.take(tones[at : at + size]) for at in range(0, len(tones), size)])
+
+    assert len(tones) / from_rate - len(came) / 16_000 < 0.0002
+    delay = 16  # samples: 1 ms
+    expected = sum(np.sin(2 * np.pi * hertz * np.arange(len(came)) / 16_000) for hertz in (200, 1000, 3000))
+    error = came[delay + 40 :] - expected[40 : len(came) - delay]
+    assert np.sqrt(np.mean(error**2)) < 0.02  # of tones whose own is 1.2
+
+
+def test_what_the_ears_can_not_hear_does_not_come_back_as_something_else() -> None:
+    high = np.sin(2 * np.pi * 10_000 * np.arange(24_000) / 24_000).astype(np.float32)
+    assert np.abs(QuickRate(24_000, 16_000).take(high)[100:]).max() < 0.02
 
 
 @pytest.mark.parametrize(("eagerness", "silence_ms"), [("high", 300), ("auto", 600), ("medium", 600), ("low", 1200)])
