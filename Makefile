@@ -23,7 +23,8 @@ test: $(VENV)/.tests-installed
 	@$(BIN)/python tests/judges/environments.py litellm & \
 	{ set -x; $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy; } && wait $$!
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/ui
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/ui
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/ui -m page
+	$(BIN)/python -m pytest tests/ui -m "not page"
 	sh tests/other_interpreters.sh
 
 lint: $(VENV)/.tests-installed
