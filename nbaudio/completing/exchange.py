@@ -5,7 +5,6 @@ Words are shown as the server writes them; each sentence is spoken while the nex
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -20,6 +19,7 @@ from nbaudio.exchange import Exchange
 from nbaudio.outgoing import Outgoing
 from nbaudio.servers.backend import Backend
 from nbaudio.settings import NbAudio
+from nbaudio.sound.names import sent_name
 from nbaudio.turns import OFFLINE_ENGINE, Reply, Turn
 from nbaudio.wire.answers import Answer, AudioDelta, TextDelta
 from nbaudio.wire.requests import Options
@@ -86,7 +86,7 @@ class CompletedExchange(Exchange):
     @property
     def others(self) -> tuple[str, ...]:
         """The parties, the voice, and the recordings that are told in words."""
-        sounds = [hashlib.sha256(clip.for_model()[0]).hexdigest() for turn in self._recorded for clip in turn.clips]
+        sounds = [sent_name(clip)[0] for turn in self._recorded for clip in turn.clips]
         return (*self.parties.names, self.options.voice if self.parties.speak else "", *sounds)
 
     def prepare(self) -> None:

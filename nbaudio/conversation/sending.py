@@ -69,12 +69,16 @@ class Sending:
             key = await asyncio.to_thread(key_of, exchange)
             kept = None if self._anew else await asyncio.to_thread(self._cache.get, key)
             if kept is not None:
-                self._ledger.enter(Spent.on(kept))
-                for event in events_of(kept, streamed=exchange.options.stream):
+                self._ledger.enter(Spent.on(kept.reply))
+                turns = enumerate(exchange.turns)
+                exchange.heard |= {turn.id: kept.heard[place] for place, turn in turns if place in kept.heard}
+                for event in events_of(kept.reply, streamed=exchange.options.stream):
                     put(event)
-                return kept
+                return kept.reply
             reply = await self._send(exchange, put)
-            await asyncio.to_thread(self._cache.keep, key, reply, aloud=exchange.aloud)
+            turns = enumerate(exchange.turns)
+            heard = {place: exchange.heard[turn.id] for place, turn in turns if turn.id in exchange.heard}
+            await asyncio.to_thread(self._cache.keep, key, reply, aloud=exchange.aloud, heard=heard)
             return reply
         finally:
             self.over.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -35,7 +36,7 @@ class TurnList(Sequence[Turn]):
     """
 
     def __init__(self, turns: Iterable[Turn] = ()) -> None:
-        self._turns: list[Turn] = [_entered(turn) for turn in turns]
+        self._turns: list[Turn] = _apart([_entered(turn) for turn in turns])
         self._listeners: list[Callable[[], object]] = []
 
     # -- reading ------------------------------------------------------------------------------------------
@@ -117,7 +118,7 @@ class TurnList(Sequence[Turn]):
 
     def insert(self, index: int, turn: Turn | str) -> None:
         """Put a turn before another; a str becomes a turn of the user."""
-        self._turns.insert(index, _entered(turn))
+        self._turns.insert(index, self._new(turn))
         self._changed()
 
     def append(self, turn: Turn | str) -> None:
@@ -133,7 +134,8 @@ class TurnList(Sequence[Turn]):
         self._changed()
 
     def __setitem__(self, index: int, turn: Turn | str) -> None:
-        self._turns[index] = _with_true_id(_entered(turn), self._turns[index])
+        old = self._turns[index]
+        self._turns[index] = _with_true_id(self._new(turn, instead_of=old), old)
         self._changed()
 
     def compact(self, keep_audio: int = 2) -> int:
@@ -162,6 +164,12 @@ class TurnList(Sequence[Turn]):
         if changed:
             self._changed()
         return len(changed)
+
+    def _new(self, turn: Turn | str, instead_of: Turn | None = None) -> Turn:
+        """A turn as it comes in: under an id of its own where it stands here already."""
+        new = _entered(turn)
+        here = any(one.id == new.id for one in self._turns if one is not instead_of)
+        return _renamed(new) if here else new
 
     def _changed(self) -> None:
         for call in tuple(self._listeners):
@@ -213,6 +221,20 @@ def _entered(turn: Turn | Clip | str) -> Turn:
             'Give a Turn("user", ...), a Reply(...), or a ToolResult(...); instructions are chat.instructions.',
         )
     return turn
+
+
+def _apart(turns: list[Turn]) -> list[Turn]:
+    """Turns of which no two have the same id: the journal and views on a page know them by it."""
+    seen: set[str] = set()
+    for place, turn in enumerate(turns):
+        if turn.id in seen:
+            turns[place] = _renamed(turn)
+        seen.add(turn.id)
+    return turns
+
+
+def _renamed(turn: Turn) -> Turn:
+    return replace(turn, id=uuid.uuid4().hex)
 
 
 def _with_true_id(new: Turn, old: Turn) -> Turn:

@@ -12,7 +12,15 @@ from nbaudio.journal.store import Store
 __all__ = ["clear", "forget", "forget_all", "retain"]
 
 _DAY_S = 86_400.0  # no recording lasts longer
-_AT_ONCE = 50  # turns, between two looks at the size
+_AT_ONCE = 50  # turns, at most, between two looks at the size
+_SIZES = """
+SELECT turn.number, turn_sound.digest, ifnull(length(sound.data), 0) + ifnull(
+    (SELECT sum(length(part.data)) FROM part WHERE part.long_sound = sound.long_sound), 0
+)
+FROM (SELECT number, written FROM turn ORDER BY written, number LIMIT ?) AS turn
+LEFT JOIN turn_sound ON turn_sound.turn = turn.number LEFT JOIN sound ON sound.digest = turn_sound.digest
+ORDER BY turn.written, turn.number
+"""
 
 
 def retain(store: Store, *, days: int, megabytes: int) -> None:
@@ -23,11 +31,24 @@ def retain(store: Store, *, days: int, megabytes: int) -> None:
     _delete_recordings(store, "begun < ?", time.time() - _DAY_S)
     if days:
         _delete(store, "written < ?", time.time() - days * _DAY_S)
-    if megabytes:
-        while _size(store) > megabytes * 1_000_000 and _delete(
-            store, "number IN (SELECT number FROM turn ORDER BY written, number LIMIT ?)", _AT_ONCE
-        ):
-            continue
+    oldest = "number IN (SELECT number FROM turn ORDER BY written, number LIMIT ?)"
+    while megabytes and (over := _size(store) - megabytes * 1_000_000) > 0:
+        if not _delete(store, oldest, _how_many(store, over)):
+            break
+
+
+def _how_many(store: Store, over: int) -> int:
+    """How many of the oldest turns have sounds of so many bytes, so that none goes which need not."""
+    turns: set[int] = set()
+    sounds: set[str] = set()
+    for number, digest, size in store.connection.execute(_SIZES, (_AT_ONCE,)):
+        if over <= 0 and number not in turns:
+            break
+        turns.add(number)
+        if digest not in sounds:
+            sounds.add(digest)
+            over -= size
+    return len(turns)
 
 
 def clear(store: Store, older_than_days: float | None = None) -> int:

@@ -17,8 +17,8 @@ import secrets
 import time
 import uuid
 import warnings
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,23 @@ from nbaudio.wire.answers import AudioDelta, TextDelta
 from nbaudio.wire.requests import request_body
 from nbaudio.wire.usage import Usage
 
-__all__ = ["AnswerCache", "answer_cache", "events_of", "key_of"]
+__all__ = ["AnswerCache", "Cached", "answer_cache", "events_of", "key_of"]
 
 _FORMAT = 1
 _PIECE_FRAMES = 24_000  # of sound that is given as if it were streamed: a second
 _WHOLE = ("stop", "length", "tool_calls")
+
+
+@dataclass(frozen=True)
+class Cached:
+    """An answer that was given before.
+
+    `heard` is what was written down of recordings for it, by the places of their turns in the request: the next
+    question has these words in it, and is another one without them.
+    """
+
+    reply: Reply
+    heard: Mapping[int, str] = field(default_factory=dict)
 
 
 class AnswerCache:
@@ -54,7 +66,7 @@ class AnswerCache:
     def __init__(self, folder: Path, most_bytes: int) -> None:
         self._folder, self._most_bytes = folder, most_bytes
 
-    def get(self, key: str) -> Reply | None:
+    def get(self, key: str) -> Cached | None:
         """The answer kept under a key, marked as one from here; None where there is none.
 
         A file that is damaged is deleted.
@@ -65,7 +77,7 @@ class AnswerCache:
         except OSError:
             return None
         try:
-            reply, answered = _reply_of(data)
+            cached, answered = _cached_of(data)
         except (ValueError, KeyError, TypeError, RecursionError, NbaudioError):
             with contextlib.suppress(OSError):
                 path.unlink()
@@ -74,22 +86,23 @@ class AnswerCache:
             os.utime(path)  # it was used now, and goes last
         when = time.strftime("%Y-%m-%d at %H:%M", time.localtime(answered))
         note = f"From the cache: answered on {when}; nothing was sent."
-        return replace(
-            reply,
+        reply = replace(
+            cached.reply,
             id=uuid.uuid4().hex,
             time=time.time(),
             usage=Usage(),
             cached=True,
-            note=f"{note} {reply.note}".strip(),
+            note=f"{note} {cached.reply.note}".strip(),
         )
+        return replace(cached, reply=reply)
 
-    def keep(self, key: str, reply: Reply, *, aloud: bool) -> None:
+    def keep(self, key: str, reply: Reply, *, aloud: bool, heard: Mapping[int, str] | None = None) -> None:
         """Keep an answer that came whole, and as it was asked for. Where the disk can't take it a warning says so."""
         # Sound that did not come this time may come the next.
         silent = aloud and not (reply.clips or reply.tool_calls or reply.refusal)
         if reply.partial or reply.finish_reason not in _WHOLE or silent:
             return
-        data = _data_of(reply)
+        data = _data_of(Cached(reply, heard or {}))
         if len(data) > self._most_bytes:
             return
         try:
@@ -201,7 +214,8 @@ def events_of(reply: Reply, *, streamed: bool) -> Iterator[TextDelta | AudioDelt
         words, frames = max(words, words_end), max(frames, frames_end)
 
 
-def _data_of(reply: Reply) -> bytes:
+def _data_of(cached: Cached) -> bytes:
+    reply = cached.reply
     sounds: list[bytes] = []
 
     def keep(clip: Clip) -> str:
@@ -209,12 +223,18 @@ def _data_of(reply: Reply) -> bytes:
         return str(len(sounds) - 1)
 
     record = record_of(reply, keep)
-    head = {"format": _FORMAT, "answered": reply.time, "record": record, "bytes": [len(sound) for sound in sounds]}
+    head = {
+        "format": _FORMAT,
+        "answered": reply.time,
+        "record": record,
+        "heard": list(cached.heard.items()),
+        "bytes": [len(sound) for sound in sounds],
+    }
     rest = b"\n".join([json.dumps(head).encode(), b"".join(sounds)])
     return hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
 
 
-def _reply_of(data: bytes) -> tuple[Reply, float]:
+def _cached_of(data: bytes) -> tuple[Cached, float]:
     digest, _, rest = data.partition(b"\n")
     if hashlib.sha256(rest).hexdigest().encode() != digest:
         raise ValueError("not what was written")
@@ -230,4 +250,5 @@ def _reply_of(data: bytes) -> tuple[Reply, float]:
     reply = turn_of_record(head["record"], lambda name: Clip(sounds[int(name)]))
     if not isinstance(reply, Reply):
         raise ValueError("no answer")
-    return reply, float(head["answered"])
+    heard = {int(place): str(words) for place, words in head.get("heard", ())}
+    return Cached(reply, heard), float(head["answered"])

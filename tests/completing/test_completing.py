@@ -406,6 +406,39 @@ def test_the_cache_knows_recordings_and_voices_apart(
         assert not ask(QUESTION, nba.connect(backend, speak_with=other.url)).cached
 
 
+def test_run_all_sends_nothing_and_says_what_was_heard(
+    writer: Server, voice: VoiceServer, backend: Backend, tmp_path: Path
+) -> None:
+    nba.NbAudio.instance().cache_folder = str(tmp_path)
+
+    def run_all() -> tuple[nba.Conversation, list[nba.Reply]]:
+        talk = nba.Conversation(backend=backend, cache=True)
+        return talk, [talk.say(QUESTION), talk.say("Why?"), talk.say(GOOD_NEWS)]
+
+    first, _ = run_all()
+    sent = len(writer.requests), len(voice.forms), len(voice.said)
+    again, replies = run_all()
+    assert [reply.cached for reply in replies] == [True, True, True]
+    assert (len(writer.requests), len(voice.forms), len(voice.said)) == sent
+    assert [turn.words for turn in again] == [turn.words for turn in first]
+    assert again[0].transcript == voice.heard
+
+
+def test_for_the_cache_each_recording_is_read_once(writer: Server, backend: Backend, tmp_path: Path) -> None:
+    nba.NbAudio.instance().cache_folder = str(tmp_path)
+    nba.NbAudio.instance().journal = "off"  # which would read it to write it down
+    data = QUESTION.read_bytes()
+    read: list[str] = []
+    clip = nba.Clip(data)
+    clip.park(lambda: read.append("question") or data)  # type: ignore[func-returns-value]
+    said = [nba.Turn("user", "", (clip,), transcript="Is it a good dog?"), nba.Reply(text="Yes.")]
+    talk = nba.Conversation(said, backend=backend, cache=True)
+    for question in ("Why?", "And its puppies?", "And cats?"):
+        assert not talk.say(question).cached
+    assert read == ["question"]
+    assert writer.requests[-1].body["messages"][0]["content"] == "Is it a good dog?"
+
+
 def test_saved_and_loaded_it_still_says_who_took_part(backend: Backend, tmp_path: Path) -> None:
     talk = nba.Conversation(backend=backend)
     talk.say(QUESTION)

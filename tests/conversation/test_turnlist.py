@@ -197,6 +197,18 @@ class TestWhatStandsInIt:
             talk().append(turn)
 
 
+def test_a_turn_that_is_put_in_twice_is_two_turns() -> None:
+    said = Turn("user", "One?")
+    turns = TurnList([said, said])
+    turns.append(turns[0])
+    turns[1] = turns[0]
+    assert len({turn.id for turn in turns}) == len(turns) == 3
+    assert {turn.text for turn in turns} == {"One?"}
+    first = turns[0].id
+    turns[0] = replace(turns[0], text="Anew.")
+    assert turns[0].id == first, "it is still the same one"
+
+
 def test_everybody_who_listens_hears_of_every_change() -> None:
     turns, heard = talk(), []
     stop = turns.on_change(lambda: heard.append(len(turns)))

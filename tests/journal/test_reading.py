@@ -165,6 +165,23 @@ def test_the_oldest_goes_where_there_is_too_much(journal_file: Path) -> None:
     assert journal_file.stat().st_size < 5_000_000
 
 
+@pytest.mark.parametrize("seconds", [4.0, 20.0])
+def test_no_more_goes_than_has_to(journal_file: Path, seconds: float) -> None:
+    chat = nba.Conversation()
+    frames = round(24_000 * seconds)
+    for number in range(10):
+        chat.append(nba.Turn("user", f"turn {number}", (nba.Clip.from_pcm16(bytes([number, 1]) * frames),)))
+        chat.append(nba.Reply(text=f"answer {number}"))
+    journal.close()
+    nba.NbAudio.instance().journal_mb = 1
+    kept = [found.words for found in nba.history.latest(1000)]
+    fit = 900_000 // (2 * frames)  # the tables take some room too
+    assert (
+        kept[: 2 * fit + 1] == [f"{who} {9 - place}" for place in range(10) for who in ("answer", "turn")][: len(kept)]
+    )
+    assert 2 * fit < len(kept) <= 2 * fit + 3
+
+
 def test_a_sound_stays_as_long_as_a_turn_has_it(journal_file: Path) -> None:
     first, second = nba.Conversation(), nba.Conversation()
     first.append(sounding(1))

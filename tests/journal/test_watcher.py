@@ -87,6 +87,8 @@ def test_edits_are_followed(server: OpenAIServer, journal_file: Path) -> None:
     assert removed == [("Two?",), ("Yes, they are loyal and gentle.",)]
     del chat[0]
     chat.append("Before all.")
+    chat.append(chat[0])  # is there twice, and not moved
+    assert len(chat) == 4
     assert [
         words for (words,) in rows(journal_file, "SELECT words FROM turn WHERE state = 'kept' ORDER BY position")
     ] == [turn.words for turn in chat]

@@ -63,7 +63,8 @@ class Page:
     def knows(self) -> bool:
         """Whether the page shows the end of the conversation as it is."""
         turns = list(self.widget.chat)
-        return len(self.widget.turns) + self.widget.earlier == len(turns) and not self.widget._changed.is_set()
+        told = self.widget.asked_times == self.widget._count and bool(self.widget.trouble) == bool(self.widget._failed)
+        return told and len(self.widget.turns) + self.widget.earlier == len(turns) and not self.widget._changed.is_set()
 
     @property
     def words(self) -> list[tuple[str, str]]:
