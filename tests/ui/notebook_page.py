@@ -33,9 +33,15 @@ _BEGIN = """() => {
     });
 }"""
 _SAYS = "text => [...document.querySelectorAll('.jp-OutputArea-output')].some(one => one.textContent.includes(text))"
+# ipykernel 7 now and then leaves a request lying until another one comes: where a cell takes long, one does.
 _RUN_CELL = """async index => {
     panel.content.activeCellIndex = index;
-    return await jupyterapp.commands.execute('notebook:run-cell');
+    const another = setInterval(() => panel.sessionContext.session?.kernel?.requestKernelInfo(), 10_000);
+    try {
+        return await jupyterapp.commands.execute('notebook:run-cell');
+    } finally {
+        clearInterval(another);
+    }
 }"""
 _ONLY_CELLS = """sources => {
     for (const sound of globalThis.nbaudio?.players?.values() ?? []) sound.pause();
