@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
+from pcm import pcm16
 from signals import decibel, pitch_of, tone, voice
 
 from nbaudio.errors import ClipError
@@ -90,9 +91,8 @@ def test_silence_stays_silence(format: str) -> None:
     assert repr(silence) == "Clip(1.00 s, 24000 Hz, mono, silent)"
 
 
-@given(st.binary(min_size=2, max_size=200), st.integers(1, 3), st.sampled_from([8_000, 24_000, 44_100]))
+@given(pcm16(min_size=2, max_size=200), st.integers(1, 3), st.sampled_from([8_000, 24_000, 44_100]))
 def test_pcm16_in_and_out_is_exact(data: bytes, channels: int, sample_rate: int) -> None:
-    assume(data[:4] not in (b"OggS", b"wvpk"))  # libsndfile takes samples that spell these for other files in a WAV
     whole = len(data) - len(data) % (2 * channels)
     if whole == 0:
         with pytest.raises(ClipError, match="not one whole frame"):

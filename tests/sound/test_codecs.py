@@ -10,8 +10,9 @@ import wave
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pcm import pcm16
 from signals import decibel, pitch_of, tone, voice
 
 from nbaudio.errors import ClipError
@@ -204,7 +205,7 @@ def test_pcm16_clips_at_full_scale() -> None:
     )
 
 
-@given(st.binary(max_size=400), st.integers(1, 8), st.integers(1, 200_000))
+@given(pcm16(max_size=400), st.integers(1, 8), st.integers(1, 200_000))
 def test_a_header_of_our_own_makes_a_wav_of_pcm(data: bytes, channels: int, sample_rate: int) -> None:
     pcm = data[: len(data) - len(data) % (2 * channels)]
 
@@ -277,14 +278,13 @@ def test_repair_takes_any_bytes_and_settles_at_once(tail: bytes, head: bytes) ->
 
 
 @settings(max_examples=50)
-@given(st.binary(max_size=300), st.integers(0, UNKNOWN), st.integers(0, UNKNOWN))
+@given(pcm16(max_size=300), st.integers(0, UNKNOWN), st.integers(0, UNKNOWN))
 def test_the_samples_of_a_wav_are_those_after_its_header_whatever_its_sizes_say(
     pcm: bytes, riff_size: int, data_size: int
 ) -> None:
     pcm = pcm[: len(pcm) - len(pcm) % 2]
     if not pcm or 0 < data_size <= len(pcm):
         return
-    assume(pcm[:4] not in (b"OggS", b"wvpk"))  # libsndfile takes samples that spell these for other files in a WAV
     data = riff(FORM, chunk(b"data", pcm, data_size), size=riff_size)
 
     assert codecs.samples_to_pcm16(codecs.decode(codecs.repair_wav(data))[0]) == pcm
