@@ -23,7 +23,7 @@ def test_an_answer_is_there_for_a_page_that_is_reloaded_and_one_without_its_kern
     page_on_disk: Callable[[Path], Page],
     openai: OpenAIServer,
 ) -> None:
-    openai.duration_s = 4.0
+    openai.duration_s = 20.0  # it still sounds when the kernel is there again
     server.write_notebook("kept.ipynb", asking(openai), "%%speak --once\nIs it a good dog?")
     notebook = lab("kept.ipynb")
     assert notebook.run_all(), notebook.errors()
