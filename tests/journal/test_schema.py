@@ -80,6 +80,9 @@ class Meanwhile:
     def in_transaction(self) -> bool:
         return self._own.in_transaction
 
+    def close(self) -> None:
+        self._own.close()
+
 
 @pytest.mark.parametrize("query", ["user_version", "application_id", "sqlite_master"])
 def test_a_kernel_that_makes_its_tables_meanwhile_is_no_other_program(tmp_path: Path, query: str) -> None:
@@ -89,6 +92,7 @@ def test_a_kernel_that_makes_its_tables_meanwhile_is_no_other_program(tmp_path: 
 
     assert schema.version_of(meanwhile) in (0, len(schema.MIGRATIONS))
     assert meanwhile.done
+    meanwhile.close()
     other.close()
 
 
@@ -105,6 +109,7 @@ def test_words_that_another_kernel_writes_meanwhile_are_not_indexed_twice(tmp_pa
     other.patience(0)
     meanwhile: Any = Meanwhile(file, query, write)
     assert schema.migrate(meanwhile)
+    meanwhile.close()
     if not meanwhile.done:
         write()
     other.close()
