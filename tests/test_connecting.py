@@ -203,6 +203,7 @@ def test_a_key_itself_is_taken_and_shown_nowhere(capsys: pytest.CaptureFixture[s
     assert "key             from the program" in doctor.status()
 
 
+@pytest.mark.offline
 def test_it_is_shown_as_what_it_is() -> None:
     ollama = nba.connect("ollama", "llama3.2", hear_with="nobody", speak_with="offline")
 
