@@ -17,9 +17,10 @@ from .server import JupyterServer, asking
 DRIVER = Path(__file__).with_name("sound_page.js").read_text(encoding="utf-8")
 LISTEN = """async text => {
     await import(URL.createObjectURL(new Blob([text], {type: "text/javascript"})));
-    globalThis.came_ms = [];
-    panel.sessionContext.session.kernel.anyMessage.connect((_, {direction}) => {
-        if (direction === "recv") came_ms.push(performance.now());
+    globalThis.sent_ms = [];
+    // When the kernel made it, not when it came: a busy page takes in at once what it was sent one by one.
+    panel.sessionContext.session.kernel.anyMessage.connect((_, {direction, msg}) => {
+        if (direction === "recv") sent_ms.push(Date.parse(msg.header.date) - performance.timeOrigin);
     });
 }"""
 HEARD = """async base64 => {
@@ -53,9 +54,9 @@ def test_each_sample_is_heard_once_and_few_messages_bring_them(
     runs = notebook.page.evaluate(HEARD, base64.b64encode(source).decode("ascii"))
     assert runs == [[1, len(source) // 2 - 1]], "its first sample is zero, as silence is"
     begun_ms = notebook.sounds()[0]["first_piece_ms"]
-    came_s = [at_ms / 1000 for at_ms in notebook.page.evaluate("() => came_ms") if at_ms >= begun_ms]
-    assert len(came_s) > 30
-    assert max(sum(0 <= other - one < 1 for other in came_s) for one in came_s) <= MOST_MESSAGES
+    sent_s = [at_ms / 1000 for at_ms in notebook.page.evaluate("() => sent_ms") if at_ms >= begun_ms]
+    assert len(sent_s) > 30
+    assert max(sum(0 <= other - one < 1 for other in sent_s) for one in sent_s) <= MOST_MESSAGES
 
 
 def _pace(gate: Gate) -> None:
