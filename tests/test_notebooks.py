@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from pathlib import Path
 
 import nbformat
@@ -9,6 +11,7 @@ import pytest
 
 from nbaudio.demo import run_demo
 
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
@@ -36,3 +39,13 @@ def test_a_notebook_runs_offline(notebook: Path, tmp_path: Path) -> None:
 def test_notebooks_are_kept_without_outputs(notebook: Path) -> None:
     cells = nbformat.read(notebook, as_version=4).cells
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_pictures_have_their_words_and_are_those_of_the_pages(notebook: Path) -> None:
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        for name, picture in cell.get("attachments", {}).items():
+            assert re.search(rf"!\[[^]]{{40,}}\]\(attachment:{re.escape(name)}\)", cell.source)
+            ((kind, data),) = picture.items()
+            assert kind == "image/svg+xml"
+            assert base64.b64decode(data) == (IMAGES / name).read_bytes()
