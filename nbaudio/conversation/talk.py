@@ -164,6 +164,11 @@ class Conversation(Counted, WaysOut):
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher) if watcher in self._watchers else None
 
+    @property
+    def backend(self) -> Backend | None:
+        """The backend that it was given; without one, requests go where the settings say."""
+        return self._backend
+
     # -- saying -------------------------------------------------------------------------------------------
 
     def say(self, *parts: Part, aloud: bool = True, **options: Any) -> Reply:

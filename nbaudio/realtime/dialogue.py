@@ -93,17 +93,17 @@ class Dialogue:
         if named_later:
             self._pushed.append(turn.id)
 
-    def interrupt(self, sounded: str) -> None:
+    def interrupt(self, unheard: Sequence[str]) -> None:
         """Have the server stop: the conversation holds what was heard.
 
         Parameters
         ----------
-        sounded : str
-            The item that was heard when the playback was stopped; empty where none was.
+        unheard : sequence of str
+            The items that were not heard to their end when the playback was stopped.
         """
         if self._answers:
             self.outbox.append(sending.cancel())
-        self._cut(sounded)
+        self._cut(unheard)
 
     def results(self, outcomes: Sequence[ToolResult]) -> None:
         """What tools gave goes to the server, which then goes on; after the last round without more of them."""
@@ -130,19 +130,19 @@ class Dialogue:
 
     # -- what the server says -----------------------------------------------------------------------------
 
-    def take(self, event: server.ServerEvent, sounded: str = "") -> None:
+    def take(self, event: server.ServerEvent, unheard: Sequence[str] = ()) -> None:
         """Take what the server says.
 
         Parameters
         ----------
         event : ServerEvent
-        sounded : str
+        unheard : sequence of str
             Where the person begins to speak: as of `interrupt`.
         """
         match event:
             case server.SpeechStarted():
                 self._sent.speech_began(event.audio_start_ms)
-                self._cut(sounded)
+                self._cut(unheard)
                 self.happened.append(SpeechBegan())
             case server.SpeechStopped():
                 self._spoken(event.item_id, event.audio_end_ms)
@@ -212,6 +212,8 @@ class Dialogue:
     def _end(self, answer: ComingAnswer, reply: Reply, failure: server.Wrong | None = None) -> None:
         self._answers.pop(answer.id, None)
         self._answered(reply)
+        if answer.pcm16:
+            self._playback.end(answer.item_id)
         if answer.heard_ms is not None:
             reply = heard_part(reply, answer.heard_ms)
         if not (reply.text or reply.clips or reply.tool_calls or reply.refusal):
@@ -251,7 +253,7 @@ class Dialogue:
                 return replace(question, transcript=words)
         return question
 
-    def _cut(self, sounded: str) -> None:
+    def _cut(self, unheard: Sequence[str]) -> None:
         """The playback is silent; the model learns how much was heard, and the conversation holds no more."""
         going = [answer for answer in self._answers.values() if answer.item_id]
         for answer in going:
@@ -260,7 +262,13 @@ class Dialogue:
                 self.outbox.append(sending.truncate(answer.item_id, answer.heard_ms))
             elif answer.heard_ms is None and self._known["aloud"]:
                 answer.heard_ms = 0  # its words have come before its sound, of which nothing was heard
-        turn_id = self._replies.get(sounded) if sounded not in [answer.item_id for answer in going] else None
+        for item_id in unheard:
+            if item_id not in [answer.item_id for answer in going]:
+                self._cut_turn(item_id)
+
+    def _cut_turn(self, item_id: str) -> None:
+        """An answer that had come whole, and was not heard to its end."""
+        turn_id = self._replies.get(item_id)
         at = next((place for place, turn in enumerate(self._talk) if turn.id == turn_id), None)
         if at is None or turn_id is None:
             return
@@ -268,10 +276,14 @@ class Dialogue:
         assert isinstance(reply, Reply)
         if reply.clip is None or reply.note == INTERRUPTED:
             return
-        played_ms = self._playback.played_ms(sounded) or 0
+        played_ms = self._playback.played_ms(item_id) or 0
         heard = heard_part(reply, played_ms)
-        if heard is not reply:
-            if sounded not in self._unknown:
-                self.outbox.append(sending.truncate(sounded, played_ms))
+        if heard is reply:
+            return
+        if item_id not in self._unknown:
+            self.outbox.append(sending.truncate(item_id, played_ms))
+        if heard.clips:
             self._talk.edit(at, text=heard.text, clips=heard.clips, partial=True, note=heard.note)
-            self.happened.append(CutShort(heard))
+        else:
+            del self._talk[at]
+        self.happened.append(CutShort(heard))

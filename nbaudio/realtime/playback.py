@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from nbaudio.wire.realtime.session import SAMPLE_RATE
@@ -18,8 +18,12 @@ class Playback(Protocol):
         """Play this after all that was given before."""
         ...
 
-    async def stop(self) -> str:
-        """Be silent at once, and drop what was to be played; gives the item that was heard, empty where none was.
+    def end(self, item_id: str) -> None:
+        """No more comes of an item."""
+        ...
+
+    async def stop(self) -> Sequence[str]:
+        """Be silent at once, and drop what was to be played; gives the items that were not heard to their end.
 
         It is over when `played_ms` is final, which a player in another process says a moment later.
         """
@@ -60,12 +64,15 @@ class RealTimePlayback:
         self._pieces.append((item_id, starts, len(pcm16) / 2 / SAMPLE_RATE))
         self._heard_s.setdefault(item_id, 0.0)
 
-    async def stop(self) -> str:
+    def end(self, item_id: str) -> None:
+        """Nothing: it is over when its last piece is."""
+
+    async def stop(self) -> Sequence[str]:
         """Count what was heard until now, and no more."""
         self._settle()
-        sounding = self._pieces[0][0] if self._pieces else ""
+        unheard = list(dict.fromkeys(item for item, _, _ in self._pieces))
         self._settle(stop=True)
-        return sounding
+        return unheard
 
     def played_ms(self, item_id: str) -> int | None:
         """How much of an item has been heard, in milliseconds."""

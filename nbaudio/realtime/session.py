@@ -90,8 +90,9 @@ class Realtime:
         """What was said, by both sides."""
         given = Given.of(self.conversation.options).over(options)
         chosen = settings()
-        backend = backend or chosen.resolve()
-        model = given.get("model") or backend.dialect.realtime_model
+        backend = backend or self.conversation.backend or chosen.resolve()
+        # A conversation's own model is one for requests; few can do both.
+        model = options.get("model") or backend.dialect.realtime_model or given.get("model")
         if not model:
             raise errors.CellError(
                 f"{backend.dialect.title or backend.name} has no Realtime sessions.",
@@ -145,13 +146,17 @@ class Realtime:
     async def __aexit__(
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
-        if self._connected is not None:
-            await asyncio.wrap_future(loop.start(self._shut, self._connected))
+        await self.aclose()
 
     def close(self) -> None:
         """End the session; what came is in the conversation. Nothing, where it is over."""
         if self._connected is not None:
             loop.wait(loop.start(self._shut, self._connected))
+
+    async def aclose(self) -> None:
+        """As `close`, awaited."""
+        if self._connected is not None:
+            await asyncio.wrap_future(loop.start(self._shut, self._connected))
 
     def _open(self) -> Future[Connected]:
         if self._connected is not None:

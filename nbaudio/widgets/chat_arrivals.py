@@ -44,14 +44,21 @@ class Arrivals:
         self._now: dict[str, _Arrival] = {}  # by the question's id
         self._heard: dict[str, str] = {}  # the keys of replies that were heard here, and those they arrived under
 
-    def begin(self, question: Turn, *, aloud: bool) -> None:
-        """A question is about to be sent."""
+    def begin(self, question: Turn, *, aloud: bool, in_session: bool = False) -> None:
+        """A question is about to be sent; in an open session the page gets the answer's sound by another way."""
         here, turns = self._asking.is_here(), list(self._chat)
-        arrival = _Arrival(question, _after(question, turns), self._send, here=here, aloud=aloud and here)
+        after = _after(question, turns)
+        arrival = _Arrival(question, after, self._send, here=here or in_session, aloud=aloud and here)
         if arrival.after is not None:
             arrival.parts += Again.of(turns).rounds
         with self._lock:
             self._now[question.id] = arrival
+
+    def written(self, question: Turn) -> None:
+        """The words of a question are known that was sent as sound."""
+        with self._lock:
+            if question.id in self._now:
+                self._now[question.id].question = question
 
     def add(self, question: Turn, event: TextDelta | AudioDelta) -> None:
         """Take a piece of its answer."""

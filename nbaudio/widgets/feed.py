@@ -36,12 +36,16 @@ class Feed:
     ----------
     send : callable
         Called with a message and its sound: PCM16, which may be empty.
-    follower : Follower
-        Knows when each phrase is heard.
+    follower : Follower, optional
+        Knows when each phrase is heard; without one the page is told of no phrases.
+    over : callable, optional
+        Called with the number of all frames when the last message has gone.
     """
 
-    def __init__(self, send: Send, follower: Follower) -> None:
-        self._send, self._follower = send, follower
+    def __init__(
+        self, send: Send, follower: Follower | None = None, over: Callable[[int], object] | None = None
+    ) -> None:
+        self._send, self._follower, self._over = send, follower, over
         self._arrived: queue.SimpleQueue[TextDelta | AudioDelta | None] = queue.SimpleQueue()
         self._index = self._frames = 0
         self._phrases: tuple[Phrase, ...] = ()
@@ -59,9 +63,13 @@ class Feed:
             self._came += len(event.pcm16) // 2
             self._more.set()
 
+    def end(self) -> None:
+        """Have what is left be sent, and wait for nothing."""
+        self._arrived.put(None)
+
     def finish(self) -> int:
         """Send what is left; gives how many frames have been sent in all."""
-        self._arrived.put(None)
+        self.end()
         self._thread.join()
         return self._frames
 
@@ -77,6 +85,8 @@ class Feed:
                 # the page may have nothing left to play. The next message has them.
                 self._follow(pieces)
                 self._rest()
+        if self._over is not None:
+            self._over(self._frames)
 
     def _rest(self) -> None:
         """Wait until the next message may go."""
@@ -123,6 +133,8 @@ class Feed:
             self._frames += len(sound) // 2
 
     def _follow(self, pieces: list[TextDelta | AudioDelta]) -> None:
+        if self._follower is None:
+            return
         for piece in pieces:
             if isinstance(piece, TextDelta):
                 self._follower.words(piece.text)

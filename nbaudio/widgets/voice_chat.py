@@ -1,4 +1,4 @@
-"""VoiceChat: a conversation with the person at the page, by hold-to-talk or by typing.
+"""VoiceChat: a conversation with the person at the page, by hold-to-talk, by typing, or in an open session.
 
 The messages between this side and ``static/chat.js``; sound is mono PCM16, little endian, unless said otherwise.
 
@@ -12,8 +12,9 @@ The messages between this side and ``static/chat.js``; sound is mono PCM16, litt
                         {kind: "need", turn}               the page lacks the sound of a turn
                         {kind: "focus", inside}            the keyboard is in the chat, or has left it
 
-Everything else is a trait; all that the kernel sets are set on one thread, five times a second at most. What is
-recorded comes by the `Recorder` whose model `recorder_id` names, and which has no looks of its own here.
+An open session has messages of its own, see `nbaudio.widgets.chat_session`. Everything else is a trait; all that the
+kernel sets are set on one thread, five times a second at most. What is recorded comes by the `Recorder` whose model
+`recorder_id` names, and which has no looks of its own here.
 """
 
 from __future__ import annotations
@@ -22,8 +23,7 @@ import asyncio
 import threading
 import time
 import uuid
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,18 +34,20 @@ from nbaudio import errors
 from nbaudio.conversation.chats import chat as chat_of
 from nbaudio.conversation.talk import Conversation
 from nbaudio.conversation.turnlist import Part, TurnList
+from nbaudio.realtime.session import Realtime
 from nbaudio.settings import settings
 from nbaudio.sound.clip import Clip
 from nbaudio.turns import Turn
 from nbaudio.widgets.asking import Asking
 from nbaudio.widgets.chat_arrivals import Arrivals
 from nbaudio.widgets.chat_output import ChatOutput
-from nbaudio.widgets.chat_turns import Tally, entry_of, key_of
+from nbaudio.widgets.chat_seen import Seen
+from nbaudio.widgets.chat_session import ChatSession
 from nbaudio.widgets.lately import Lately
 from nbaudio.widgets.modules import module_text, style_text
-from nbaudio.widgets.player import for_page
 from nbaudio.widgets.recorder import Recorder
 from nbaudio.wire.answers import AudioDelta, TextDelta
+from nbaudio.wire.realtime.session import turn_detection_of
 
 __all__ = ["VOICES", "VoiceChat"]
 
@@ -55,8 +57,6 @@ VOICES = (
 )
 """The voices that OpenAI's models have by name, and the offline engine too."""
 
-_WINDOW = 20  # turns that are shown at first, and that "Earlier" adds
-_LONGEST_WINDOW = 200
 _PAUSE_S = 0.2  # with the 22 messages a second that pieces may take, 27 in all
 
 
@@ -87,6 +87,9 @@ class VoiceChat(anywidget.AnyWidget):
         Whether answers are spoken.
     voice : str, optional
         By default the conversation's, else the settings'.
+    realtime : bool or dict
+        Whether one talks in an open session, in which both sides may speak at any time, and not by hold-to-talk; a dict
+        has options of `nbaudio.Realtime`, as ``{"turn_detection": "push_to_talk"}``.
 
     Attributes
     ----------
@@ -100,6 +103,11 @@ class VoiceChat(anywidget.AnyWidget):
         Whether something that was asked here is being answered.
     trouble : dict
         Why the last request failed, in plain words (``"words"``); empty if it did not.
+    session : {"closed", "opening", "open"}
+    notice : str
+        Something to know of the session, such as that its connection broke off and is opened again.
+    muted : bool
+        Whether the open microphone is given silence; it goes both ways.
 
     Examples
     --------
@@ -122,29 +130,44 @@ class VoiceChat(anywidget.AnyWidget):
     voices: Any = List(Unicode(), list(VOICES)).tag(sync=True)
     voice = Unicode("alloy").tag(sync=True)
     aloud = Bool(True).tag(sync=True)
+    realtime = Bool(False).tag(sync=True)
+    session = Enum(["closed", "opening", "open"], "closed").tag(sync=True)
+    hold_to_talk = Bool(False).tag(sync=True)
+    muted = Bool(False).tag(sync=True)
+    notice = Unicode().tag(sync=True)
     play = Enum(["queue", "auto", "click"], "queue").tag(sync=True)
     _esm = Unicode().tag(sync=True)
     _css = Unicode().tag(sync=True)
 
-    def __init__(self, chat: Conversation | None = None, *, aloud: bool = True, voice: str = "", **traits: Any) -> None:
+    def __init__(
+        self,
+        chat: Conversation | None = None,
+        *,
+        aloud: bool = True,
+        voice: str = "",
+        realtime: bool | Mapping[str, Any] = False,
+        **traits: Any,
+    ) -> None:
         self._opened = False  # `__del__` closes what was never made, too
         self.chat = chat if chat is not None else chat_of()
         # The chat shows it, and holding its button is what begins and ends a recording.
         self.recorder = Recorder(to_say=True, silence_s=0.0, max_s=600.0, _esm="export default {};", _css="")
-        self._window = _WINDOW
         self._asked: _Asked | None = None  # the last
         self._running: _Asked | None = None
         self._failed: tuple[_Asked, dict[str, Any]] | None = None
         self._busy = False
         self._count = 0
-        self._tally = Tally()
-        self._needed: deque[str] = deque()
         self._changed = threading.Event()
         self._asking = Asking()
         self._arrivals = Arrivals(self.chat, self._asking, self.send)
+        self._seen = Seen(self.chat, self._arrivals)
+        self._session_options = dict(realtime) if isinstance(realtime, Mapping) else {}
+        self._talk = ChatSession(self.send, self._hear_session, self._written)
         self._output = ChatOutput(self)
         super().__init__(
             key=uuid.uuid4().hex,
+            realtime=bool(realtime) or isinstance(realtime, Mapping),
+            hold_to_talk=turn_detection_of(self._session_options.get("turn_detection", "server_vad")) is None,
             recorder_id=self.recorder.model_id,
             aloud=aloud,
             voice=voice or str(self.chat.options.get("voice") or settings().voice),
@@ -178,15 +201,38 @@ class VoiceChat(anywidget.AnyWidget):
         parts : str, Clip, path, bytes, Turn
             As in `Conversation.say`.
         """
-        self._begin(_Asked(parts))
+        sending = self._talk.say(*parts)
+        if sending is None:
+            self._begin(_Asked(parts))
+        else:
+            sending.add_done_callback(lambda sent: self._talk.tell(sent.exception()))
+            self._count += 1  # the page knows by it that it was heard
+            self._show()
+
+    def begin_talking(self) -> None:
+        """Open a session, as the button does; it does not wait, see `session`."""
+        self._failed = None
+        self._talk.open(
+            lambda playback: Realtime(
+                self.chat,
+                playback=playback,
+                **{"aloud": self.aloud, "voice": self.voice, **self._session_options},
+            )
+        )
+
+    def end_talking(self) -> None:
+        """End the session, as the button does; it does not wait. What was heard of an answer stays."""
+        self._talk.close()
 
     def retry(self) -> None:
         """Ask the last question once more, in the voice that is chosen now. It does not wait."""
         self._begin(_Asked())
 
     def again(self) -> None:
-        """Ask once more what failed. It does not wait."""
-        if self._failed is not None:
+        """Ask once more what failed, or open the session that failed. It does not wait."""
+        if self._failed is not None and self._failed[1].get("session"):
+            self.begin_talking()
+        elif self._failed is not None:
             self._begin(self._failed[0])
 
     def stop(self) -> None:
@@ -202,6 +248,7 @@ class VoiceChat(anywidget.AnyWidget):
         """Free everything; the conversation is as it was, and what had come of an answer is kept."""
         if self._opened:
             self._opened = False
+            self._talk.close()
             for leave in self._leave:
                 leave()
             self._asking.stop()
@@ -243,7 +290,7 @@ class VoiceChat(anywidget.AnyWidget):
     def asked(self, talk: TurnList, question: Turn) -> None:
         """A question is about to be sent, from here or from a cell."""
         if talk is self.chat and self._opened:
-            self._arrivals.begin(question, aloud=self.aloud)
+            self._arrivals.begin(question, aloud=self.aloud, in_session=self._talk.state == "open")
             self._show()
 
     def came(self, question: Turn, *events: TextDelta | AudioDelta) -> None:
@@ -268,6 +315,15 @@ class VoiceChat(anywidget.AnyWidget):
     def edited(self, talk: TurnList) -> None:
         """Turns were changed, moved or taken away: `on_change` has told so."""
 
+    def _written(self, question: Turn) -> None:
+        self._arrivals.written(question)
+        self._show()
+
+    def _hear_session(self) -> None:
+        if self._talk.trouble is not None:
+            self._failed = (_Asked(), {"words": _told(self._talk.trouble), "session": True})
+        self._show()
+
     # -- the page -----------------------------------------------------------------------------------------
 
     def _show(self) -> None:
@@ -284,44 +340,35 @@ class VoiceChat(anywidget.AnyWidget):
                 for name, value in shown.items():
                     self.set_trait(name, value)
             self._output.changed()
-        elif self._needed:
-            self._give(self._needed.popleft())
+        elif self._seen.needed:
+            if (sound := self._seen.sound()) is not None:
+                self.send(*sound)
         else:
             return self._output.renew(time.monotonic())
         return 0.0
 
     def _shown(self) -> dict[str, Any]:
-        turns = list(self.chat)
-        state: dict[str, Any] = {"busy": self._busy, "asked_times": self._count}
-        state["trouble"] = self._failed[1] if self._failed else {}
-        if self._arrivals.settling(turns):  # an answer is in the conversation already, and will be told of at once
-            return state
-        first = max(0, len(turns) - self._window)
-        entries = []
-        for turn in turns[first:]:
-            heard_as = self._arrivals.heard_as(turn)
-            entries.append(entry_of(turn, heard_as))
-            if heard_as:  # its sound is there already, and so are the times of its words
-                entries[-1]["phrases"] = _phrases(turn)
+        failed = self._failed[1] if self._failed else {}
         return {
-            **state,
-            "turns": entries,
-            "earlier": first,
-            "more": first > 0 and self._window < _LONGEST_WINDOW,
-            "arriving": self._arrivals.entries(turns),
-            "spent": self._tally.words(turns),
+            "busy": self._busy,
+            "asked_times": self._count,
+            "trouble": failed,
+            "session": self._talk.state,
+            "notice": self._talk.notice,
+            **self._seen.state(),
         }
 
-    def _hear(self, _: Any, content: Any, __: list[Any]) -> None:
-        kind = content.get("kind") if isinstance(content, dict) else None
+    def _hear(self, _: Any, content: Any, buffers: list[Any]) -> None:
+        if not isinstance(content, dict):
+            return
+        kind = content.get("kind")
         if kind == "say" and isinstance(content.get("text"), str) and content["text"].strip():
             self.say(content["text"])
         elif kind == "need":
-            if len(self._needed) < _LONGEST_WINDOW:
-                self._needed.append(str(content.get("turn")))
+            self._seen.need(str(content.get("turn")))
             self._lately.soon()
         elif kind == "earlier":
-            self._window = min(self._window + _WINDOW, _LONGEST_WINDOW)
+            self._seen.earlier()
             self._show()
         elif kind == "dismiss":
             self._failed = None
@@ -333,19 +380,13 @@ class VoiceChat(anywidget.AnyWidget):
             self._lately.soon()
         elif kind in ("stop", "retry", "again", "undo"):
             getattr(self, kind)()
-
-    def _give(self, key: str) -> None:
-        """Send the sound of a turn that the page lacks."""
-        known = (key_of, self._arrivals.heard_as)
-        turn = next((turn for turn in self._within_reach() if any(name(turn) == key for name in known)), None)
-        clip = turn.clip if turn is not None else None
-        if turn is not None and clip is not None:
-            data, mime = for_page(clip)
-            message = {"kind": "sound", "turn": key, "mime": mime, "frames": clip.frames, "phrases": _phrases(turn)}
-            self.send(message, [data])
-
-    def _within_reach(self) -> list[Turn]:
-        return [*self.chat[-_LONGEST_WINDOW:], *self._arrivals.turns()]
+        elif kind == "open":
+            self.begin_talking()
+        elif kind == "close":
+            self._talk.hear(content, [])
+            self.end_talking()
+        else:
+            self._talk.hear(content, buffers)
 
     # -- showing ------------------------------------------------------------------------------------------
 
@@ -354,10 +395,6 @@ class VoiceChat(anywidget.AnyWidget):
 
     def _ipython_display_(self) -> None:
         self._output.display()
-
-
-def _phrases(turn: Turn) -> list[list[Any]]:
-    return [[phrase.text, phrase.start_s, phrase.end_s] for phrase in turn.captions]
 
 
 def _told(error: BaseException) -> str:

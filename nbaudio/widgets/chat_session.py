@@ -1,0 +1,259 @@
+"""The open session of a `VoiceChat`: its microphone, its answers and who begins to speak, between page and server.
+
+The messages between this side and ``static/open_session.js``; sound is mono PCM16 at 24,000 Hz, little endian.
+
+    browser -> kernel   {kind: "open"} {kind: "close"}    a session is wanted; is over
+                        {kind: "heard", index} + [PCM16]    40 ms of the microphone, from 0 for each opening; what comes
+                            before the session is open is kept for it
+                        {kind: "turn over"}               push to talk: all that was held has been sent
+                        {kind: "interrupt", played, sounded}    the page is silent already, see "hushed"
+                        {kind: "played", item, frames, sounding}    the player's clock, 5 times a second while it sounds
+                        {kind: "hushed", number, played, sounded}    the answer to "hush": {item: frames heard}
+    kernel -> browser   {kind: "said", item, index, frames_before} + [PCM16]    to be played behind what was given
+                        {kind: "all said", item, frames}
+                        {kind: "hush", number}            be silent at once; what was given before is over
+                        {kind: "speech", began}           the server hears that the person begins, or has ended
+
+Everything else is a trait of the chat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any
+
+from nbaudio.conversation.turnlist import Part
+from nbaudio.errors import NbaudioError
+from nbaudio.events import Noticed, RealtimeEvent, SpeechBegan, SpeechEnded, WrittenDown
+from nbaudio.realtime.session import Realtime
+from nbaudio.turns import Turn
+from nbaudio.widgets.page_playback import PagePlayback, Send
+
+__all__ = ["ChatSession", "Microphone"]
+
+_MOST_PIECES = 7_500  # five minutes of 40 ms: a server that takes nothing for so long takes nothing more
+_NOBODY_S = 300.0  # an open microphone of which nothing comes for so long is on no page any more
+_GONE = "Nothing has come from the page for five minutes: the session is over. Begin again to talk on."
+
+
+class ChatSession:
+    """One session after the other, as the person begins and ends them.
+
+    Parameters
+    ----------
+    send : callable
+        Sends a message with its sounds to the page, from whatever thread.
+    changed : callable
+        Called when `state`, `notice` or `trouble` is another.
+    written : callable
+        Called with a question of the person's whose words are known now.
+
+    Attributes
+    ----------
+    state : {"closed", "opening", "open"}
+    notice : str
+        Something to know of the session; empty for nothing.
+    trouble : Exception or None
+        Why the last session ended, or could not begin.
+    """
+
+    def __init__(self, send: Send, changed: Callable[[], object], written: Callable[[Turn], object]) -> None:
+        self._send, self._changed, self._written = send, changed, written
+        self._lock = threading.Lock()
+        self._own: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None  # where the session is run
+        self._closing = False
+        self._microphone = Microphone()
+        self._playback: PagePlayback | None = None
+        self._session: Realtime | None = None
+        self.state = "closed"
+        self.notice = ""
+        self.trouble: Exception | None = None
+
+    def open(self, make: Callable[[PagePlayback], Realtime]) -> None:
+        """Begin a session, unless there is one; it does not wait.
+
+        Parameters
+        ----------
+        make : callable
+            Makes a session with that playback.
+        """
+        with self._lock:
+            if self.state != "closed":
+                return
+            self.state, self.notice, self.trouble, self._closing = "opening", "", None, False
+            self._own = None
+            playback, microphone = PagePlayback(self._send), Microphone()
+            self._playback, self._microphone = playback, microphone
+        try:
+            session = make(playback)
+        except NbaudioError as error:
+            self._over(error)
+            return
+        self._changed()
+        # A loop of its own: the kernel's stands still while a cell runs, and that of requests may not wait for itself.
+        run = self._run(session, playback, microphone)
+        threading.Thread(target=asyncio.run, args=(run,), name="nbaudio-session", daemon=True).start()
+
+    def close(self) -> None:
+        """End the session: what sounds is silent, and what was heard of it stays. It does not wait."""
+        with self._lock:
+            self._closing = True
+            if self._session is not None:
+                self._begin(self._end(self._session))
+            elif self._own is not None:
+                self._own[0].call_soon_threadsafe(self._own[1].cancel)  # it is being opened
+
+    def say(self, *parts: Part) -> Future[None] | None:
+        """Send words or a recording as a turn that is over; None where there is no open session."""
+        with self._lock:
+            return self._begin(self._session.asend(*parts)) if self._session is not None else None
+
+    def _begin(self, going: Coroutine[Any, Any, None]) -> Future[None]:
+        assert self._own is not None  # a session that is open has a loop; and while the lock is held, it stays so
+        return asyncio.run_coroutine_threadsafe(going, self._own[0])
+
+    def hear(self, content: dict[str, Any], buffers: list[Any]) -> None:
+        """Take a message of the page other than "open" and "close"."""
+        kind, playback = content.get("kind"), self._playback
+        if kind == "heard":
+            if buffers:
+                self._microphone.put(bytes(buffers[0]))
+        elif kind == "turn over":
+            self._microphone.put(None)
+        elif playback is not None:
+            playback.hear(content)
+            with self._lock:
+                if kind == "interrupt" and self._session is not None:
+                    self._begin(self._interrupt(self._session))
+
+    async def _interrupt(self, session: Realtime) -> None:
+        with contextlib.suppress(NbaudioError):  # it is over: whoever listens to it says why
+            await session.ainterrupt()
+
+    async def _end(self, session: Realtime) -> None:
+        await self._interrupt(session)
+        await session.aclose()
+
+    # -- a session, on a loop of its own ------------------------------------------------------------------
+
+    async def _run(self, session: Realtime, playback: PagePlayback, microphone: Microphone) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        with self._lock:
+            self._own = (asyncio.get_running_loop(), task)
+            if self._closing:
+                task.cancel()
+        error: Exception | None = None
+        listening: asyncio.Task[None] | None = None
+        try:
+            async with session:
+                with self._lock:
+                    if self._closing:
+                        return
+                    self._session, self.state = session, "open"
+                self._changed()
+                listening = asyncio.ensure_future(self._listen(session, microphone))
+                async for event in session:
+                    self._take(event)
+        except asyncio.CancelledError:
+            pass  # it was ended while it was being opened
+        except Exception as raised:
+            error = raised
+        finally:
+            if listening is not None:
+                listening.cancel()
+            playback.close()
+            self._over(error)
+
+    async def _listen(self, session: Realtime, microphone: Microphone) -> None:
+        """Send on what is heard; with push to talk, turn by turn."""
+        holds = session.options.push_to_talk
+        while True:
+            try:
+                await session.asend(microphone.turn(_NOBODY_S if not holds else None))
+            except asyncio.TimeoutError:
+                self._tell(_GONE)
+                self.close()
+                return
+            except NbaudioError as error:
+                self._tell(str(error))
+                if not holds:
+                    return
+
+    def _take(self, event: RealtimeEvent) -> None:
+        if isinstance(event, SpeechBegan):
+            self._send({"kind": "speech", "began": True}, [])
+        elif isinstance(event, SpeechEnded):
+            self._send({"kind": "speech", "began": False}, [])
+        elif isinstance(event, WrittenDown):
+            self._written(event.turn)
+        elif isinstance(event, Noticed):
+            self._tell(event.text)
+
+    def tell(self, error: BaseException | None) -> None:
+        """Have the person know of an error that does not end the session; nothing for None."""
+        if error is not None and not isinstance(error, asyncio.CancelledError):
+            self._tell(str(error))
+
+    def _tell(self, notice: str) -> None:
+        self.notice = notice
+        self._changed()
+
+    def _over(self, error: Exception | None) -> None:
+        with self._lock:
+            self._session, self._own, self.state, self.trouble = None, None, "closed", error
+        self._changed()
+
+
+class Microphone:
+    r"""Pieces of sound from whatever thread, for one reader on a loop.
+
+    Examples
+    --------
+    >>> microphone = Microphone()
+    >>> microphone.put(bytes(8))
+    >>> microphone.put(None)
+    >>> async def said() -> list[bytes]:
+    ...     return [piece async for piece in microphone.turn()]
+    >>> asyncio.run(said())
+    [b'\x00\x00\x00\x00\x00\x00\x00\x00']
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pieces: deque[bytes | None] = deque(maxlen=_MOST_PIECES)
+        self._waiting: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+
+    def put(self, piece: bytes | None) -> None:
+        """Give a piece; None ends a turn."""
+        with self._lock:
+            self._pieces.append(piece)
+            waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting[0].call_soon_threadsafe(waiting[1].set)
+
+    async def turn(self, timeout_s: float | None = None) -> AsyncIterator[bytes]:
+        """The pieces of a turn as they come.
+
+        Raises
+        ------
+        asyncio.TimeoutError
+            If nothing comes for so long.
+        """
+        while True:
+            came = asyncio.Event()
+            with self._lock:
+                piece = self._pieces.popleft() if self._pieces else b""
+                if piece == b"":
+                    self._waiting = (asyncio.get_running_loop(), came)
+            if piece is None:
+                return
+            if piece:
+                yield piece
+            else:
+                await asyncio.wait_for(came.wait(), timeout_s)
