@@ -275,6 +275,7 @@ def test_it_does_not_take_the_keyboard_from_somebody_who_types(opened: Opened, t
 
 def test_the_keyboard_goes_back_where_it_was(opened: Opened) -> None:
     recorder = opened()
+    expect(recorder.button("Record")).to_be_focused()  # it takes it when it is on the page, which may be a moment later
     recorder.page.evaluate("""() => {
         const cell = document.body.appendChild(document.createElement('div'));
         cell.id = 'cell';
