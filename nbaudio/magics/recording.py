@@ -132,16 +132,19 @@ def _record_in_terminal(max_s: float, silence_s: float) -> Take:
     take, over = Take(microphone.sample_rate), threading.Event()
     silence = f", and so do {silence_s:g} s of silence" if silence_s else ""
     print(f"Recording: Enter ends it{silence}.")  # noqa: T201 - what the person is to do now
+    stopped = False
     try:
         microphone.start(take, heard=lambda level_dbfs, elapsed_s: None, ended=lambda why: over.set())
         while not over.is_set() and not _enter_pressed():
             continue
         microphone.stop()
     except KeyboardInterrupt:
-        raise _stopped(take) from None
+        stopped = True
     finally:
         microphone.close()
         take.finish()
+    if stopped:
+        raise _stopped(take)  # only now is all of it there that will be
     if not take.frames:
         take.discard()
         raise CellError("Nothing was recorded.", "Try again.")

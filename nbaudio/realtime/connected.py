@@ -117,14 +117,14 @@ class Connected:
             self._tell()
             for waiting in self._waiting:
                 waiting.cancel()
-            self._setup.playback.stop()
+            await self._setup.playback.stop()
             if self._channel is not None:
                 await self._channel.aclose()
 
     async def close(self) -> None:
         """End the session; what came is in the conversation."""
         self._closing = True
-        self._setup.playback.stop()
+        await self._setup.playback.stop()
         if self._channel is not None:
             await self._channel.aclose()
 
@@ -152,6 +152,8 @@ class Connected:
                         await self._come_back("The server has ended the session, as it does after an hour")
                         continue
                     self._take_trouble(event.error)
+                elif isinstance(event, server.SpeechStarted):
+                    self._dialogue.take(event, await self._setup.playback.stop())
                 else:
                     self._dialogue.take(event)
                 await self._pass_on()
@@ -184,8 +186,7 @@ class Connected:
 
     async def _come_back(self, why: str) -> None:
         """Another connection, with all that was said; the person is told."""
-        self._dialogue.broke_off()
-        self._setup.playback.stop()
+        self._dialogue.broke_off()  # what has come of an answer may sound to its end
         unsaid = self._sent.restart()
         self._tell_notice(f"{why}; it is opened again.")
         for wait_s in (*_AGAIN_S, None):
@@ -264,7 +265,7 @@ class Connected:
     async def interrupt(self) -> None:
         """Be silent, and have the server stop."""
         async with self._turn:
-            self._dialogue.interrupt()
+            self._dialogue.interrupt(await self._setup.playback.stop())
             await self._pass_on()
 
     async def _append(self, pcm16: bytes) -> None:

@@ -74,6 +74,7 @@ class Dialogue:
         self._words: dict[str, str] = {}  # by items: the words of the person so far
         self._answers: dict[str, ComingAnswer] = {}  # by response
         self._replies: dict[str, str] = {}  # by items that may still sound: ids of turns
+        self._unknown: set[str] = set()  # those of an earlier connection: the server knows nothing of them
 
     # -- what the person does -----------------------------------------------------------------------------
 
@@ -92,12 +93,17 @@ class Dialogue:
         if named_later:
             self._pushed.append(turn.id)
 
-    def interrupt(self) -> None:
-        """Be silent, and have the server stop: the conversation holds what was heard."""
-        going = [answer for answer in self._answers.values() if answer.item_id]
+    def interrupt(self, sounded: str) -> None:
+        """Have the server stop: the conversation holds what was heard.
+
+        Parameters
+        ----------
+        sounded : str
+            The item that was heard when the playback was stopped; empty where none was.
+        """
         if self._answers:
             self.outbox.append(sending.cancel())
-        self._silence(going)
+        self._cut(sounded)
 
     def results(self, outcomes: Sequence[ToolResult]) -> None:
         """What tools gave goes to the server, which then goes on; after the last round without more of them."""
@@ -117,18 +123,26 @@ class Dialogue:
         for answer in list(self._answers.values()):
             self._end(answer, answer.reply())
         self._close_question()
+        self._unknown.update(self._replies)
         self._question_of.clear()
         self._pushed.clear()
         self._words.clear()
 
     # -- what the server says -----------------------------------------------------------------------------
 
-    def take(self, event: server.ServerEvent) -> None:
-        """Take what the server says."""
+    def take(self, event: server.ServerEvent, sounded: str = "") -> None:
+        """Take what the server says.
+
+        Parameters
+        ----------
+        event : ServerEvent
+        sounded : str
+            Where the person begins to speak: as of `interrupt`.
+        """
         match event:
             case server.SpeechStarted():
                 self._sent.speech_began(event.audio_start_ms)
-                self._silence([answer for answer in self._answers.values() if answer.item_id])
+                self._cut(sounded)
                 self.happened.append(SpeechBegan())
             case server.SpeechStopped():
                 self._spoken(event.item_id, event.audio_end_ms)
@@ -181,7 +195,7 @@ class Dialogue:
     def _came(self, event: server.AudioCame | server.TranscriptCame | server.TextCame) -> None:
         answer = self._answer(event.response_id)
         piece = answer.take(event)
-        if isinstance(piece, AudioDelta):
+        if isinstance(piece, AudioDelta) and answer.heard_ms is None:
             self._playback.play(answer.item_id, piece.pcm16)
         if self._entering is not None:
             self._entering.came(piece)
@@ -237,25 +251,27 @@ class Dialogue:
                 return replace(question, transcript=words)
         return question
 
-    def _silence(self, going: Sequence[ComingAnswer]) -> None:
-        """Stop what sounds; the model learns how much of it was heard, and the conversation holds no more."""
-        sounding = self._playback.sounding()
-        self._playback.stop()
+    def _cut(self, sounded: str) -> None:
+        """The playback is silent; the model learns how much was heard, and the conversation holds no more."""
+        going = [answer for answer in self._answers.values() if answer.item_id]
         for answer in going:
             if answer.heard_ms is None and answer.pcm16:
                 answer.heard_ms = min(self._playback.played_ms(answer.item_id) or 0, answer.sound_ms)
                 self.outbox.append(sending.truncate(answer.item_id, answer.heard_ms))
-        turn_id = self._replies.get(sounding) if sounding not in [answer.item_id for answer in going] else None
+            elif answer.heard_ms is None and self._known["aloud"]:
+                answer.heard_ms = 0  # its words have come before its sound, of which nothing was heard
+        turn_id = self._replies.get(sounded) if sounded not in [answer.item_id for answer in going] else None
         at = next((place for place, turn in enumerate(self._talk) if turn.id == turn_id), None)
         if at is None or turn_id is None:
             return
         reply = self._talk[at]
         assert isinstance(reply, Reply)
-        if reply.clip is None or reply.partial:
+        if reply.clip is None or reply.note == INTERRUPTED:
             return
-        played_ms = self._playback.played_ms(sounding) or 0
+        played_ms = self._playback.played_ms(sounded) or 0
         heard = heard_part(reply, played_ms)
         if heard is not reply:
-            self.outbox.append(sending.truncate(sounding, played_ms))
+            if sounded not in self._unknown:
+                self.outbox.append(sending.truncate(sounded, played_ms))
             self._talk.edit(at, text=heard.text, clips=heard.clips, partial=True, note=heard.note)
             self.happened.append(CutShort(heard))

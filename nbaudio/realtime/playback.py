@@ -18,16 +18,15 @@ class Playback(Protocol):
         """Play this after all that was given before."""
         ...
 
-    def stop(self) -> None:
-        """Be silent at once, and drop what was to be played."""
+    async def stop(self) -> str:
+        """Be silent at once, and drop what was to be played; gives the item that was heard, empty where none was.
+
+        It is over when `played_ms` is final, which a player in another process says a moment later.
+        """
         ...
 
     def played_ms(self, item_id: str) -> int | None:
         """How much of an item has been heard, in milliseconds; None where nothing was given of it."""
-        ...
-
-    def sounding(self) -> str:
-        """The item that is heard now; empty where none is."""
         ...
 
 
@@ -45,8 +44,8 @@ class RealTimePlayback:
     >>> playback = RealTimePlayback(lambda: now[0])
     >>> playback.play("a", bytes(48_000))
     >>> now[0] = 0.25
-    >>> playback.played_ms("a"), playback.sounding()
-    (250, 'a')
+    >>> playback.played_ms("a")
+    250
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -61,9 +60,12 @@ class RealTimePlayback:
         self._pieces.append((item_id, starts, len(pcm16) / 2 / SAMPLE_RATE))
         self._heard_s.setdefault(item_id, 0.0)
 
-    def stop(self) -> None:
+    async def stop(self) -> str:
         """Count what was heard until now, and no more."""
+        self._settle()
+        sounding = self._pieces[0][0] if self._pieces else ""
         self._settle(stop=True)
+        return sounding
 
     def played_ms(self, item_id: str) -> int | None:
         """How much of an item has been heard, in milliseconds."""
@@ -72,11 +74,6 @@ class RealTimePlayback:
         now = self._clock()
         going = sum(min(max(0.0, now - starts), lasts) for item, starts, lasts in self._pieces if item == item_id)
         return int((self._heard_s[item_id] + going) * 1000)
-
-    def sounding(self) -> str:
-        """The item that is heard now, or next."""
-        self._settle()
-        return self._pieces[0][0] if self._pieces else ""
 
     def _settle(self, *, stop: bool = False) -> None:
         now = self._clock()

@@ -115,7 +115,6 @@ class Realtime:
             tool_choice=given.get("tool_choice", ""),
         )
         self._telling = Telling()
-        self._playback = playback or RealTimePlayback()
         self._setup = Setup(
             talk=self.conversation,
             backend=backend,
@@ -123,7 +122,7 @@ class Realtime:
             options=self.options,
             toolbox=toolbox,
             max_tool_rounds=given.max_tool_rounds,
-            playback=self._playback,
+            playback=playback or RealTimePlayback(),
             books=Books(self.conversation.ledger(), backend, model),
             tell=self._telling.put,
         )
@@ -233,8 +232,11 @@ class Realtime:
 
     def interrupt(self) -> None:
         """Be silent, and have the server stop: the conversation holds what was heard."""
-        self._playback.stop()  # at once, whatever the loop is at
         loop.wait(self._start("interrupt"))
+
+    async def ainterrupt(self) -> None:
+        """As `interrupt`, awaited."""
+        await asyncio.wrap_future(self._start("interrupt"))
 
     def _start(self, what: str, *arguments: Any) -> Future[Any]:
         if self._connected is None:

@@ -373,21 +373,26 @@ class TestLong:
         nba.speak("今日はとても良い天気ですね。" * 250)
         assert max(len(request.body["input"]) for request in server.requests) <= 2000
 
-    def test_a_passage_that_fails_is_named_and_the_others_are_kept(self, server: OpenAIServer, short: None) -> None:
+    def test_a_passage_that_fails_is_named_and_the_others_are_kept(
+        self, server: OpenAIServer, short: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         quota = Scripted(429, body={"error": {"message": "No credit.", "code": "insufficient_quota"}})
+        able(monkeypatch, speeches_at_once=1)  # so that it is known which one fails
         done: list[Any] = []
         server.gate = Gate(0)
         events = nba.Speech.stream(LONG)
         thread = threading.Thread(target=lambda: done.append(collected(events)))
         thread.start()
         server.wait_for_request(1)
-        server.fail_next(quota, times=2)  # for the second and the third
+        server.fail_next(quota)
         server.gate.open()
         thread.join()
         error = done[0]
         assert isinstance(error, errors.QuotaExceeded)
-        assert " of 3 (“This is sentence number" in error.cause
+        assert "Passage 2 of 3 (“This is sentence number" in error.cause
         assert "No credit" in error.cause
+        assert isinstance(error.partial, nba.Speech)
+        assert error.partial.duration_s == pytest.approx(server.duration_s, abs=0.5)
 
     def test_what_was_finished_is_not_requested_again(
         self, server: OpenAIServer, short: None, monkeypatch: pytest.MonkeyPatch
