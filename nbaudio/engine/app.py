@@ -1,4 +1,4 @@
-"""The engine's HTTP API as an ASGI app: chat completions, speech, transcriptions, and Realtime."""
+"""The engine's HTTP API as an ASGI app: chat completions, speech, transcriptions, and Realtime with its keys."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from starlette.websockets import WebSocket
 from nbaudio.engine.answer import Answerer, Piece, Tally
 from nbaudio.engine.asked import MODEL, Asked, Refusal, read_request
 from nbaudio.engine.parts import Engine
-from nbaudio.engine.realtime.connection import serve_websocket
+from nbaudio.engine.realtime.client_secrets import ENDED, OWNER, ClientSecrets, is_client_secret
+from nbaudio.engine.realtime.client_secrets import PATH as CLIENT_SECRETS
+from nbaudio.engine.realtime.connection import key_of, refuse_websocket, serve_websocket
 from nbaudio.engine.speech import spoken
 from nbaudio.engine.stepping import stepped
 from nbaudio.engine.transcriptions import transcribed, translated
@@ -34,22 +36,21 @@ __all__ = ["create_app"]
 _PIECE_BYTES = 9_600  # 200 ms of PCM16: small enough to play at once, large enough for few messages
 
 
-def create_app(engine: Engine) -> Starlette:
+def create_app(engine: Engine, session_keys: ClientSecrets | None = None) -> Starlette:
     """The API of one engine.
 
     Parameters
     ----------
     engine : Engine
         Its parts are loaded when a request first needs them.
+    session_keys : ClientSecrets, optional
+        Keys that open one session each; by default those that are asked for here, and nobody else's.
     """
     answerer = Answerer(engine)
+    keys = session_keys if session_keys is not None else ClientSecrets()
 
     async def chat(request: Request) -> Response:
-        try:
-            body = json.loads(await request.body())
-        except ValueError:
-            raise Refusal("We could not parse the JSON body of your request.") from None
-        asked = read_request(body)
+        asked = read_request(_json(await request.body()))
         tally = Tally()
         messages = await run_in_threadpool(answerer.prepare, asked, tally)
         if asked.stream:
@@ -68,7 +69,15 @@ def create_app(engine: Engine) -> Starlette:
         return await transcribed(answerer, request)
 
     async def realtime(websocket: WebSocket) -> None:
-        await serve_websocket(engine, websocket)
+        secret = keys.use(key) if is_client_secret(key := key_of(websocket.scope)) else None
+        if is_client_secret(key) and secret is None:
+            await refuse_websocket(websocket.scope, websocket.receive, websocket.send, ENDED)
+        else:
+            await serve_websocket(engine, websocket, secret)
+
+    async def client_secrets(request: Request) -> Response:
+        body = await request.body()
+        return JSONResponse(keys.create(_json(body) if body else {}, request.scope.get(OWNER, "")).as_answer())
 
     async def models(_: Request) -> Response:
         return JSONResponse({"object": "list", "data": [_MODEL_CARD]})
@@ -96,10 +105,18 @@ def create_app(engine: Engine) -> Starlette:
             Route("/v1/audio/transcriptions", transcriptions, methods=["POST"]),
             Route("/v1/audio/translations", translated, methods=["POST"]),
             Route("/v1/models", models, methods=["GET"]),
+            Route(CLIENT_SECRETS, client_secrets, methods=["POST"]),
             WebSocketRoute("/v1/realtime", realtime),
         ],
         exception_handlers={Refusal: refused, NbaudioError: broken, HTTPException: unknown, Exception: failed},
     )
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise Refusal("We could not parse the JSON body of your request.") from None
 
 
 _MODEL_CARD = {"id": MODEL, "object": "model", "created": 1_790_000_000, "owned_by": "nbaudio"}

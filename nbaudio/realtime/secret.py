@@ -49,7 +49,7 @@ def realtime_secret(
     Raises
     ------
     CellError
-        If a value can't be.
+        If a value can't be, or the offline engine of this process would be asked, which nobody else can reach.
     RequestError
         In one of its kinds.
     """
@@ -57,6 +57,11 @@ def realtime_secret(
         raise errors.CellError(f"expires_after_s can't be {expires_after_s}.", "Give 10 to 7200 seconds.")
     chosen = settings()
     backend = backend or chosen.resolve()
+    if backend.offline:
+        raise errors.CellError(
+            "The offline engine of this process has no address at which a session could be opened.",
+            "Put it on a port: python -m nbaudio serve (docs/serving.md).",
+        )
     options = RealtimeOptions(
         model=model or backend.dialect.realtime_model,
         voice=voice or backend.voice or chosen.voice,

@@ -18,6 +18,8 @@ from starlette.types import Receive, Scope, Send
 from nbaudio.engine.app import create_app
 from nbaudio.engine.asked import Refusal
 from nbaudio.engine.parts import Engine
+from nbaudio.engine.realtime.client_secrets import OWNER, ClientSecrets
+from nbaudio.engine.realtime.client_secrets import PATH as CLIENT_SECRETS
 from nbaudio.errors import mask
 from nbaudio.legible import legible
 from nbaudio.serving.bodies import Body, Gone, declared_bytes
@@ -58,13 +60,14 @@ class Serving:
     """
 
     def __init__(self, engine: Engine, limits: Limits, token: str = "") -> None:
-        self._app: Starlette = create_app(engine)
+        session_keys = ClientSecrets()
+        self._app: Starlette = create_app(engine, session_keys)
         self._memory = FreedMemory()
         self._limits, self._keys = limits, Keys(token)
         self._cut = asyncio.Event()
         self._stopping = False
         self.queue = FairQueue(limits.workers, limits.queue)
-        self.sessions = Sessions(engine, self._keys, limits.sessions)
+        self.sessions = Sessions(engine, self._keys, session_keys, limits.sessions)
         self._metrics = Metrics(engine, self.queue, self.sessions)
 
     async def stop(self) -> None:
@@ -128,7 +131,11 @@ class Serving:
             await self._app(scope, receive, reply.send)
         else:
             with Body(self._limits.request_bytes) as body:
-                if await self._take(body, scope, receive, reply):
+                if not await self._take(body, scope, receive, reply):
+                    return
+                if route == CLIENT_SECRETS:  # no work, so no turn
+                    await work(self._app, {**scope, OWNER: client}, body, reply, self._limits.timeout_s, self._cut)
+                else:
                     await self._in_turn(scope, receive, reply, client, body)
 
     async def _health(self, reply: Reply) -> None:

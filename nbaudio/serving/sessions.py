@@ -6,7 +6,6 @@ They take no turns in the queue: a person who speaks can't wait in line. Their l
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import secrets
 import time
@@ -18,7 +17,8 @@ from starlette.websockets import WebSocket
 
 from nbaudio.engine.asked import Refusal
 from nbaudio.engine.parts import Engine
-from nbaudio.engine.realtime.connection import serve_websocket
+from nbaudio.engine.realtime.client_secrets import ENDED, ClientSecret, ClientSecrets, is_client_secret
+from nbaudio.engine.realtime.connection import authorization, key_of, refuse_websocket, serve_websocket
 from nbaudio.errors import mask
 from nbaudio.legible import legible
 from nbaudio.serving.keys import Keys
@@ -30,7 +30,6 @@ log = logging.getLogger("nbaudio.serving")
 
 PATH = "/v1/realtime"
 _SWITCHED = 101  # HTTP's status of what is a WebSocket from now on
-_KEY_PREFIX = "openai-insecure-api-key."  # a web page can send no headers with a WebSocket, but subprotocols
 _BACK_SOON_S = 5
 _LONGEST_PATH = 100  # characters of it in the log
 
@@ -43,12 +42,14 @@ class Sessions:
     engine : Engine
     keys : Keys
         Who may open one.
+    session_keys : ClientSecrets
+        Keys that open one each.
     most : int
         At once.
     """
 
-    def __init__(self, engine: Engine, keys: Keys, most: int) -> None:
-        self._engine, self._keys, self._most = engine, keys, most
+    def __init__(self, engine: Engine, keys: Keys, session_keys: ClientSecrets, most: int) -> None:
+        self._engine, self._keys, self._session_keys, self._most = engine, keys, session_keys, most
         self._stopping, self._cut = asyncio.Event(), asyncio.Event()
         self._none_is_open = asyncio.Event()
         self._none_is_open.set()
@@ -72,15 +73,24 @@ class Sessions:
         """
         begin, request_id = time.monotonic(), f"req_{secrets.token_hex(12)}"
         address = scope["client"][0] if scope.get("client") else "unknown"
-        client = self._keys.client(_authorization(scope), address)
+        key = key_of(scope)
+        secret = self._session_keys.find(key)
+        client = secret.owner if secret is not None else self._keys.client(authorization(scope), address)
+        if secret is None and is_client_secret(key):
+            client = None  # also where everybody may ask: it has ended
         route = PATH if scope["path"] == PATH else "other"
         refusal = self._refusal(scope, client)
+        if secret is not None and refusal is None:
+            self._session_keys.use(key)
         status = _SWITCHED if refusal is None else refusal.status
         try:
             if refusal is not None:
-                await _refuse(scope, receive, send, refusal, request_id)
+                headers = [(b"x-request-id", request_id.encode())]
+                if refusal.status in (429, 503):
+                    headers.append((b"retry-after", str(_BACK_SOON_S).encode()))
+                await refuse_websocket(scope, receive, send, refusal, headers)
             else:
-                await self._session(WebSocket(scope, receive, send))
+                await self._session(WebSocket(scope, receive, send), secret)
         except Exception as error:
             status = 500
             log.error("%s", mask(legible("".join(traceback.format_exception(error)))))
@@ -97,6 +107,8 @@ class Sessions:
                 status=403,
                 code="unknown_host",
             )
+        if client is None and is_client_secret(key_of(scope)):
+            return ENDED
         if client is None:
             message = "Incorrect API key provided. The key is the server's token, or one of your own made from it."
             return Refusal(message, status=401, code="invalid_api_key")
@@ -110,7 +122,7 @@ class Sessions:
             return Refusal(message, status=429, code="rate_limit_exceeded")
         return None
 
-    async def _session(self, websocket: WebSocket) -> None:
+    async def _session(self, websocket: WebSocket, secret: ClientSecret | None) -> None:
         self.open += 1
         self._none_is_open.clear()
         try:
@@ -121,32 +133,9 @@ class Sessions:
                     tasks.cancel_scope.cancel()
 
                 tasks.start_soon(end_when_cut)
-                await serve_websocket(self._engine, websocket, self._stopping)
+                await serve_websocket(self._engine, websocket, secret, self._stopping)
                 tasks.cancel_scope.cancel()
         finally:
             self.open -= 1
             if not self.open:
                 self._none_is_open.set()
-
-
-def _authorization(scope: Scope) -> str:
-    """The header, or what stands for it among the subprotocols."""
-    header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
-    offered = (one.removeprefix(_KEY_PREFIX) for one in scope.get("subprotocols", ()) if one.startswith(_KEY_PREFIX))
-    return header or f"Bearer {next(offered, '')}"
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal, request_id: str) -> None:
-    await receive()  # that somebody wants to connect
-    if "websocket.http.response" not in scope.get("extensions", {}):
-        await send({"type": "websocket.close", "code": 1008, "reason": refusal.code or ""})  # HTTP 403, without a word
-        return
-    body = json.dumps(refusal.body()).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"x-request-id", request_id.encode()),
-        *([(b"retry-after", str(_BACK_SOON_S).encode())] if refusal.status in (429, 503) else []),
-    ]
-    await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": body})

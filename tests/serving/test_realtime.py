@@ -6,20 +6,24 @@ import asyncio
 import json
 import signal
 import socket
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
+import openai
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+import nbaudio as nba
 from nbaudio.serving.keys import personal_token
 from nbaudio.serving.limits import Limits
 
 from .running import TOKEN, Command, Running, running
 from .stand_ins import WAIT_S, GatedBrain, engine_of
-from .test_serving import metrics
+from .test_serving import metrics, say
 
 pytestmark = [
     pytest.mark.offline,
@@ -124,6 +128,71 @@ class TestWhoMay:
         here = socket.create_connection(("127.0.0.1", int(server.base_url.rpartition(":")[2])), timeout=WAIT_S)
         with pytest.raises(InvalidStatus, match="403"), connect("ws://evil.example/v1/realtime", sock=here):
             pass
+
+
+class TestSessionKeys:
+    """Keys that open one session: for a page, from somebody who has the token."""
+
+    def test_it_opens_one_session_as_whose_it_is_and_nothing_else(self, guarded: Running) -> None:
+        alice = guarded.client(personal_token(TOKEN, "alice"))
+        key = alice.realtime.client_secrets.create(session={"type": "realtime", "instructions": "Be brief."}).value
+        with pytest.raises(openai.AuthenticationError):
+            guarded.client(key).realtime.client_secrets.create()
+        with pytest.raises(openai.AuthenticationError):
+            guarded.client(key).chat.completions.create(model="offline", messages=[])
+
+        protocols: Any = ["realtime", f"openai-insecure-api-key.{key}"]
+        with opened(guarded, subprotocols=protocols, origin="https://class.example") as talk:
+            assert of_type(talk, "session.created")["session"]["instructions"] == "Be brief."
+        said = guarded.wait_for_log(" WS ")
+        assert said.startswith("alice WS")
+        assert key not in said
+        assert status_of(guarded, subprotocols=protocols) == 401
+
+    def test_who_has_no_token_gets_none(self, guarded: Running) -> None:
+        with pytest.raises(openai.AuthenticationError):
+            guarded.client("wrong").realtime.client_secrets.create()
+
+    def test_one_that_was_never_given_opens_nothing_also_where_everybody_may_ask(self, server: Running) -> None:
+        assert status_of(server, additional_headers={"authorization": "Bearer ek_0123456789abcdef"}) == 401
+        assert status_of(server, additional_headers={"authorization": "Bearer whatever"}) == 101
+
+    def test_who_is_sent_away_still_has_it(self, server: Running) -> None:
+        key = {"authorization": f"Bearer {server.client().realtime.client_secrets.create().value}"}
+        with ExitStack() as sessions:
+            for _ in range(2):
+                of_type(sessions.enter_context(opened(server)), "session.created")
+            assert status_of(server, additional_headers=key) == 429
+        for _ in range(3):
+            server.wait_for_log(" WS ")
+        assert status_of(server, additional_headers=key) == 101
+
+    def test_it_waits_for_no_turn(self, brain: GatedBrain) -> None:
+        with running(engine_of(brain), Limits(workers=1, queue=1)) as server, ThreadPoolExecutor(2) as people:
+            asked = [people.submit(say, server.client(), text) for text in "ab"]
+            brain.next_begun()
+            server.wait_until_waiting()
+            assert server.client().realtime.client_secrets.create().value.startswith("ek_")
+            brain.let(2)
+            for one in asked:
+                one.result(WAIT_S)
+
+    def test_nbaudio_asks_for_one_and_it_opens_a_session(self, guarded: Running, monkeypatch: Any) -> None:
+        monkeypatch.setenv("SERVED_KEY", TOKEN)
+        backend = nba.connect(f"{guarded.base_url}/v1", "offline", key="env:SERVED_KEY", dialect="offline")
+        secret = nba.realtime_secret(backend=backend, expires_after_s=60, voice="ash", turn_detection="push_to_talk")
+        assert 0 < secret.expires_at - time.time() <= 60
+        assert secret.value not in repr(secret)
+        header = {"authorization": f"Bearer {secret.value}"}
+        with opened(guarded, additional_headers=header) as talk:
+            session = of_type(talk, "session.created")["session"]
+        assert session["audio"]["output"]["voice"] == "ash"
+        assert session["audio"]["input"]["turn_detection"] is None
+
+
+def test_nobody_else_can_reach_the_engine_of_this_process() -> None:
+    with pytest.raises(nba.NbaudioError, match="no address"):
+        nba.realtime_secret(backend=nba.connect("offline"))
 
 
 class TestMost:

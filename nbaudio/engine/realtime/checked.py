@@ -13,10 +13,11 @@ __all__ = ["among", "boolean", "decoded", "invalid", "number", "record", "requir
 
 MOST_APPENDED_BYTES = 15 * 1024 * 1024
 """Bytes of sound in one event, as of OpenAI's."""
+_SHOWN = 100  # characters of what can't be: who sends a megabyte does not get it back
 
 
 def record(value: Any, param: str, known: Collection[str]) -> Mapping[str, Any]:
-    """An object, which has no other fields than those that are known.
+    """An object, which has no other fields than those that are known; without `param` it is a whole body.
 
     Raises
     ------
@@ -24,10 +25,12 @@ def record(value: Any, param: str, known: Collection[str]) -> Mapping[str, Any]:
         If it is none, or has one more.
     """
     if not isinstance(value, Mapping):
-        raise Refusal(f"Invalid type for '{param}': expected an object.", param=param, code="invalid_type")
+        raise Refusal(f"Invalid type for '{param or 'body'}': expected an object.", param=param, code="invalid_type")
     for name in value:
         if name not in known:
-            raise Refusal(f"Unknown parameter: '{param}.{name}'.", param=f"{param}.{name}", code="unknown_parameter")
+            place = f"{param}.{name}" if param else str(name)
+            shown = place[:_SHOWN]
+            raise Refusal(f"Unknown parameter: '{shown}'.", param=shown, code="unknown_parameter")
     return value
 
 
@@ -76,7 +79,7 @@ def among(value: Any, param: str, supported: Collection[str]) -> str:
 def invalid(value: Any, param: str, supported: Collection[str]) -> Refusal:
     """What is said of a value that is none of those that can be."""
     known = ", ".join(f"'{one}'" for one in supported)
-    shown = repr(value)[:100]  # who sends a megabyte does not get it back
+    shown = repr(value)[:_SHOWN]
     return Refusal(f"Invalid value: {shown}. Supported values are: {known}.", param=param, code="invalid_value")
 
 

@@ -4,29 +4,67 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 import anyio
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from nbaudio.engine.asked import Refusal
 from nbaudio.engine.parts import Engine
+from nbaudio.engine.realtime.client_secrets import ClientSecret
 from nbaudio.engine.realtime.session import RealtimeSession
 
-__all__ = ["InProcess", "connect_in_process", "serve_websocket"]
+__all__ = ["InProcess", "authorization", "connect_in_process", "key_of", "refuse_websocket", "serve_websocket"]
 
 _SUBPROTOCOL, _BETA_SUBPROTOCOL = "realtime", "openai-beta.realtime-v1"
+_KEY_PREFIX = "openai-insecure-api-key."  # a web page can send no headers with a WebSocket, but subprotocols
 _SEND_S = 5.0  # that a client has to take the last words
 
 
-async def serve_websocket(engine: Engine, websocket: WebSocket, stopping: asyncio.Event | None = None) -> None:
+def authorization(scope: Scope) -> str:
+    """The header of a WebSocket, or what stands for it among the subprotocols."""
+    header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+    offered = (one.removeprefix(_KEY_PREFIX) for one in scope.get("subprotocols", ()) if one.startswith(_KEY_PREFIX))
+    return header or f"Bearer {next(offered, '')}"
+
+
+def key_of(scope: Scope) -> str:
+    """The key that a WebSocket was asked for with; empty where there is none."""
+    scheme, _, key = authorization(scope).partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+async def refuse_websocket(
+    scope: Scope, receive: Receive, send: Send, refusal: Refusal, headers: Sequence[tuple[bytes, bytes]] = ()
+) -> None:
+    """Answer a WebSocket that is not accepted yet with an error of the protocol."""
+    await receive()  # that somebody wants to connect
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": refusal.code or ""})  # HTTP 403, without a word
+        return
+    body = json.dumps(refusal.body()).encode()
+    told = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *headers]
+    await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": told})
+    await send({"type": "websocket.http.response.body", "body": body})
+
+
+async def serve_websocket(
+    engine: Engine,
+    websocket: WebSocket,
+    secret: ClientSecret | None = None,
+    stopping: asyncio.Event | None = None,
+) -> None:
     """A session over a WebSocket that is not accepted yet; returns when it is closed.
 
     Parameters
     ----------
     engine : Engine
     websocket : WebSocket
+    secret : ClientSecret, optional
+        The key that opens it, where it is one of a session of its own.
     stopping : asyncio.Event
         Set when the server stops: a response that was begun is still given.
     """
@@ -37,7 +75,7 @@ async def serve_websocket(engine: Engine, websocket: WebSocket, stopping: asynci
     async def send(event: dict[str, Any]) -> None:
         await websocket.send_text(json.dumps(event, separators=(",", ":")))
 
-    session = RealtimeSession(engine, send)
+    session = RealtimeSession(engine, send, secret=secret)
     reading = asyncio.create_task(_read(websocket, session))
     waiting = asyncio.create_task(_finish(session, stopping))
     try:

@@ -14,6 +14,7 @@ from anyio import to_thread
 from nbaudio.engine.asked import Refusal, check_model
 from nbaudio.engine.parts import Engine
 from nbaudio.engine.realtime.checked import decoded, required, text, whole
+from nbaudio.engine.realtime.client_secrets import ClientSecret
 from nbaudio.engine.realtime.incoming import Incoming
 from nbaudio.engine.realtime.item_reading import read_item
 from nbaudio.engine.realtime.items import Conversation, Item, new_id
@@ -46,14 +47,21 @@ class RealtimeSession:
     engine : Engine
     send : callable
         Takes one server event, and returns when the client can take another.
+    secret : ClientSecret, optional
+        The key that opens it, which says what it is set to; by default it is set as the protocol says.
     longest_s : float
         Seconds after which it ends.
     """
 
     def __init__(
-        self, engine: Engine, send: Callable[[dict[str, Any]], Awaitable[None]], *, longest_s: float = LONGEST_S
+        self,
+        engine: Engine,
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+        *,
+        secret: ClientSecret | None = None,
+        longest_s: float = LONGEST_S,
     ) -> None:
-        self.id = new_id("sess")
+        self.id = secret.session_id if secret is not None else new_id("sess")
         self._engine, self._send, self._longest_s = engine, send, longest_s
         self._expires_at = int(time.time() + longest_s)
         self._settings = Settings()
@@ -61,6 +69,9 @@ class RealtimeSession:
         self._incoming = Incoming(
             engine, self._conversation, self._tell, lambda: self._settings, self._spoke, self._turn_is_over
         )
+        if secret is not None:
+            self._incoming.set(self._settings, secret.settings)
+            self._settings = secret.settings
         self._outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._taken = asyncio.Event()  # set whenever the client has taken an event
         self._order = asyncio.Lock()  # one event after the other
