@@ -136,6 +136,11 @@ class VoiceChat(anywidget.AnyWidget):
     muted = Bool(False).tag(sync=True)
     notice = Unicode().tag(sync=True)
     play = Enum(["queue", "auto", "click"], "queue").tag(sync=True)
+    realtime = Bool(False).tag(sync=True)
+    session = Enum(["closed", "opening", "open"], "closed").tag(sync=True)
+    hold_to_talk = Bool(False).tag(sync=True)
+    muted = Bool(False).tag(sync=True)
+    notice = Unicode().tag(sync=True)
     _esm = Unicode().tag(sync=True)
     _css = Unicode().tag(sync=True)
 

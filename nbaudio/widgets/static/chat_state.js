@@ -3,6 +3,7 @@
 
 import { ChatTurn } from "./chat_turn.js";
 import { Link } from "./link.js";
+import { OpenSession } from "./open_session.js";
 import { Recording } from "./recording.js";
 
 /** @typedef {import("./chat_turn.js").Entry} Entry */
@@ -48,6 +49,8 @@ export class Chat extends EventTarget {
   recording;
   /** Why there is none. */
   recorderTrouble = "";
+  /** In the place of recordings, where the chat is one of open sessions. @type {OpenSession | undefined} */
+  session;
 
   /** @param {ChatModel} model */
   constructor(model) {
@@ -60,6 +63,11 @@ export class Chat extends EventTarget {
     for (const name of SHOWN) this.#link.on(`change:${name}`, () => this.#changed());
     this.#link.on("msg:custom", (message, buffers) => this.#hear(message, buffers ?? []));
     this.#link.addEventListener("severed", () => this.#changed());
+    if (this.get("realtime")) {
+      const device = () => String(this.recording?.get("device") ?? "");
+      this.session = new OpenSession(this.#link, String(this.get("key")), device);
+      this.session.addEventListener("change", () => this.#changed());
+    }
     void this.#listen();
   }
 
@@ -97,10 +105,11 @@ export class Chat extends EventTarget {
 
   /** @param {string} text  sent; it comes back to the box if that fails */
   say(text) {
-    if (!text.trim() || this.severed || this.busy) return;
+    const open = Boolean(this.session?.live); // where one need not wait for an answer to its end
+    if (!text.trim() || this.severed || (this.busy && !open)) return;
     this.draft = "";
     this.#typed = text;
-    this.waiting = true;
+    this.waiting = !open;
     this.#link.send({ kind: "say", text });
     this.dispatchEvent(new Event("sent"));
     this.#changed();
@@ -157,6 +166,7 @@ export class Chat extends EventTarget {
   /** The model has gone. */
   close() {
     this.#closed = true;
+    this.session?.close();
     this.#forget();
     this.recording?.close();
     this.#link.close();
@@ -247,6 +257,7 @@ export class Chat extends EventTarget {
    * @param {DataView[]} buffers
    */
   #hear(message, buffers) {
+    if (this.session?.take(message, buffers)) return;
     const turn = this.#known.get(message.answer ?? message.turn);
     if (turn && message.kind === "so far") turn.catchUp(message.words);
     else if (turn) turn.hear(message, buffers);
@@ -261,6 +272,7 @@ export class Chat extends EventTarget {
 
   /** Nobody sees it: nothing sounds and nothing is held, until it is shown again. */
   #rest() {
+    this.session?.end();
     this.#forget();
     if (this.severed) this.dispatchEvent(new Event("abandoned"));
   }

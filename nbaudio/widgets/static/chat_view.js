@@ -1,13 +1,11 @@
 // A chat as it is seen: the turns, and below them what one can say and do. It only shows and asks: what it shows is the
 // Chat's, so that two views of one are always alike.
 
-import { Hold } from "./chat_hold.js";
 import { ChatTurnView } from "./chat_turn_view.js";
-import { holdLabel, status, troubleWords, whyShut } from "./chat_words.js";
-import { clock } from "./clock.js";
-import { make, put, redraw, say, sign } from "./elements.js";
-import { Meter } from "./meter.js";
-import { MICROPHONE, STOP } from "./recorder_icons.js";
+import { troubleWords } from "./chat_words.js";
+import { button, make, put, say, show } from "./elements.js";
+import { RecordingControls } from "./recording_controls.js";
+import { SessionControls } from "./session_controls.js";
 
 /** @typedef {import("./chat_state.js").Chat} Chat */
 /** @typedef {import("./chat_turn.js").ChatTurn} ChatTurn */
@@ -21,31 +19,23 @@ export class ChatView {
   #closed = new AbortController();
   /** @type {Map<ChatTurn, ChatTurnView>} */
   #turns = new Map();
-  #hold;
-  #pressed = false; // by a pointer, which is followed by a click
+  /** @type {RecordingControls | SessionControls} what one talks with */
+  #talk;
   #inside = false;
   #told_inside = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #leaving;
   #earlier_shown = 0;
-  /** @type {import("./recording.js").Recording | undefined} that it listens to */
-  #recording;
-  #meter = new Meter();
-  #sign = sign(MICROPHONE);
-  #hold_label = make("span");
 
   #buttons = {
     earlier: button("Earlier", "Show earlier turns"),
-    hold: make("button", { type: "button", class: "nbaudio-chat-hold" }, this.#sign, this.#hold_label),
     send: button("Send", "Send (Enter)", { "data-first": true }),
     stop: button("Stop", "End the answer here (Escape)", { "data-first": true }),
     again: button("Try again", "Send it once more"),
     dismiss: button("Dismiss", "Take this message away"),
     retry: button("Ask again", "Ask the last question once more, in the chosen voice"),
     undo: button("Undo", "Take the last question and its answer back"),
-    file: button("Sound file", "Send the sound of a file"),
   };
-  #files = make("input", { type: "file", accept: "audio/*,video/*", hidden: true });
   #before = make("p", { class: "nbaudio-chat-before" });
   #list = make("div", { class: "nbaudio-chat-turns" });
   #empty = make("p", { class: "nbaudio-chat-empty" }, "Nothing has been said yet.");
@@ -53,8 +43,6 @@ export class ChatView {
   #trouble = make("p", { class: "nbaudio-chat-trouble-words", role: "alert" });
   #trouble_row = make("div", { class: "nbaudio-chat-trouble" });
   #text = make("textarea", { rows: 1, "aria-label": "Your words", placeholder: "Or type here" });
-  #time = make("span", { class: "nbaudio-chat-time" });
-  #listening = make("div", { class: "nbaudio-chat-listening" });
   #voice = make("select", { title: "The voice of the next answers", "aria-label": "Voice" });
   #other = make("input", { type: "text", "aria-label": "Name of another voice", placeholder: "Name of a voice", hidden: true });
   #aloud = make("input", { type: "checkbox" });
@@ -65,13 +53,10 @@ export class ChatView {
   /** @param {Chat} chat */
   constructor(chat) {
     this.#chat = chat;
-    this.#hold = new Hold({
-      get busy() {
-        return ["asking", "recording"].includes(chat.recording?.state ?? "idle");
-      },
-      start: () => chat.talk(),
-      stop: () => chat.endTalk(),
-    });
+    const { signal } = this.#closed;
+    this.#talk = chat.session
+      ? new SessionControls(chat, chat.session, signal)
+      : new RecordingControls(chat, () => this.#showStatus(), signal);
     this.element = this.#built();
     this.#react();
     this.#show();
@@ -98,11 +83,11 @@ export class ChatView {
   }
 
   #built() {
-    const { earlier, hold, send, stop, again, dismiss, retry, undo, file } = this.#buttons;
+    const { earlier, send, stop, again, dismiss, retry, undo } = this.#buttons;
     put(this.#log, "aria-label", "Conversation");
     this.#log.append(earlier, this.#before, this.#empty, this.#list);
     this.#trouble_row.append(this.#trouble, again, dismiss);
-    this.#listening.append(this.#meter.element, this.#time);
+    const { first, line, more } = this.#talk;
     const row = (/** @type {string} */ name, /** @type {Node[]} */ ...parts) => make("div", { class: name }, ...parts);
     return make(
       "section",
@@ -110,9 +95,10 @@ export class ChatView {
       { class: "nbaudio-chat", role: "group", tabindex: -1, "data-lm-suppress-shortcuts": "true", "aria-label": "Voice chat" },
       this.#log,
       this.#trouble_row,
-      row("nbaudio-chat-say", hold, this.#listening, this.#text, send, stop),
+      row("nbaudio-chat-say", ...first, this.#text, send, stop),
+      ...line,
       this.#shut,
-      row("nbaudio-chat-row", this.#voice, this.#other, make("label", {}, this.#aloud, "Spoken"), retry, undo, file, this.#files),
+      row("nbaudio-chat-row", this.#voice, this.#other, make("label", {}, this.#aloud, "Spoken"), retry, undo, ...more),
       row("nbaudio-chat-row", this.#status, this.#spent),
     );
   }
@@ -122,7 +108,7 @@ export class ChatView {
     const { signal } = this.#closed;
     const on = (/** @type {HTMLElement} */ element, /** @type {string} */ event, /** @type {(event: any) => void} */ react) =>
       element.addEventListener(event, react, { signal });
-    const { earlier, hold, send, file } = this.#buttons;
+    const { earlier, send } = this.#buttons;
     for (const kind of /** @type {const} */ (["stop", "again", "dismiss", "retry", "undo"])) {
       on(this.#buttons[kind], "click", () => chat.ask(kind));
     }
@@ -140,15 +126,9 @@ export class ChatView {
       if (this.#other.value.trim()) chat.choose({ voice: this.#other.value.trim() });
     });
     on(this.#aloud, "change", () => chat.choose({ aloud: this.#aloud.checked }));
-    on(file, "click", () => this.#files.click());
-    on(this.#files, "change", () => {
-      const chosen = this.#files.files?.[0];
-      if (chosen) void chat.recording?.choose(chosen);
-      this.#files.value = ""; // the same file may be chosen again
-    });
-    this.#reactToHold(hold, on);
     on(this.element, "keydown", (event) => this.#onKey(event));
-    for (const name of ["keypress", "keyup"]) on(this.element, name, keepInside);
+    on(this.element, "keyup", (event) => this.#onKey(event));
+    on(this.element, "keypress", keepInside);
     for (const name of ["dragenter", "dragover", "dragleave", "drop"]) on(this.element, name, (event) => this.#onDrag(event));
     on(this.element, "focusin", () => this.#focus(true));
     on(this.element, "focusout", ({ relatedTarget: to }) => this.#focus(to instanceof Node && this.element.contains(to)));
@@ -156,44 +136,8 @@ export class ChatView {
     chat.addEventListener("sent", () => this.#toEnd(), { signal });
   }
 
-  /**
-   * @param {HTMLElement} button
-   * @param {(element: HTMLElement, event: string, react: (event: any) => void) => void} on
-   */
-  #reactToHold(button, on) {
-    on(button, "pointerdown", (event) => {
-      if (event.button !== 0) return;
-      this.#pressed = true;
-      button.setPointerCapture(event.pointerId);
-      this.#hold.press(event.timeStamp);
-    });
-    const released = (/** @type {Event} */ event) => {
-      this.#hold.release(event.timeStamp);
-      setTimeout(() => (this.#pressed = false)); // after the click that belongs to it
-    };
-    for (const name of ["pointerup", "pointercancel"]) on(button, name, released);
-    on(button, "contextmenu", (event) => event.preventDefault()); // what a long touch means elsewhere
-    on(button, "click", () => this.#pressed || this.#hold.click());
-    const isPress = (/** @type {KeyboardEvent} */ { key }) => key === " " || key === "Enter";
-    on(button, "keydown", (event) => {
-      if (!isPress(event) || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault(); // else the key clicks too
-      if (!event.repeat) this.#hold.press(event.timeStamp);
-    });
-    on(button, "keyup", (event) => {
-      if (!isPress(event)) return;
-      event.preventDefault();
-      this.#hold.release(event.timeStamp);
-    });
-    on(button, "blur", (event) => this.#hold.release(event.timeStamp));
-  }
-
   #show() {
     const chat = this.#chat;
-    if (chat.recording && chat.recording !== this.#recording) {
-      this.#recording = chat.recording;
-      chat.recording.addEventListener("level", () => this.#showLevel(), { signal: this.#closed.signal });
-    }
     const follows = this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < NEAR_END_PX;
     this.#showTurns();
     this.#showTrouble();
@@ -202,9 +146,9 @@ export class ChatView {
     this.#showVoices();
     this.#aloud.checked = Boolean(chat.get("aloud"));
     this.#showButtons();
-    this.#showLevel();
+    this.#showStatus();
     say(this.#spent, String(chat.get("spent")));
-    const shut = chat.recorderTrouble || whyShut(chat.recording);
+    const { shut } = this.#talk;
     say(this.#shut, shut);
     show(this.#shut, shut !== "");
     if (follows) this.#toEnd();
@@ -247,40 +191,28 @@ export class ChatView {
 
   #showButtons() {
     const chat = this.#chat;
-    const { recording, busy, severed } = chat;
-    const { hold, send, stop, again, retry, undo, file } = this.#buttons;
-    const state = recording?.state ?? "idle";
-    const talking = state === "asking" || state === "recording";
+    const { busy, severed } = chat;
+    const { send, stop, again, retry, undo } = this.#buttons;
     const had = document.activeElement;
-    put(hold, "disabled", !chat.door);
-    put(hold, "data-state", talking ? state : null);
-    redraw(this.#sign, talking ? STOP : MICROPHONE);
-    const label = recording?.state === "recording" && !this.#hold.down ? "Press to send" : holdLabel(recording);
-    say(this.#hold_label, label);
-    put(hold, "title", talking ? "Escape cancels" : "Hold it, or Space or Enter, while you speak; or press once to begin and once to end");
-    show(this.#listening, talking);
+    this.#talk.show();
+    const { talking, open } = this.#talk;
     show(this.#text, !talking);
-    show(send, !busy && !talking);
-    show(stop, busy && !talking);
+    show(send, (!busy || open) && !talking);
+    show(stop, busy && !talking && !open);
     put(send, "disabled", severed || !chat.draft.trim());
     const none = !chat.turns.length;
-    for (const one of [retry, undo]) put(one, "disabled", severed || busy || talking || none);
+    for (const one of [retry, undo]) put(one, "disabled", severed || busy || talking || open || none);
     put(again, "disabled", severed);
-    put(file, "disabled", severed || talking || !recording?.free);
-    put(this.#voice, "disabled", severed);
-    put(this.#aloud, "disabled", severed);
+    put(this.#voice, "disabled", severed || open);
+    put(this.#aloud, "disabled", severed || open);
     // A button that goes takes the keyboard with it.
     if (this.#inside && had instanceof HTMLElement && this.element.contains(had) && had.closest("[hidden]")) {
-      (talking ? hold : this.#text).focus({ preventScroll: true });
+      (talking || open ? this.#talk.main : this.#text).focus({ preventScroll: true });
     }
   }
 
-  #showLevel() {
-    const { recording } = this.#chat;
-    say(this.#status, status(this.#chat));
-    if (!recording) return;
-    this.#meter.show(Number(recording.get("level_dbfs")), recording.peak_dbfs);
-    say(this.#time, clock(Number(recording.get("elapsed_s"))));
+  #showStatus() {
+    say(this.#status, this.#talk.status);
   }
 
   #showVoices() {
@@ -326,13 +258,13 @@ export class ChatView {
   #tellFocus(inside) {
     if (inside === this.#told_inside) return;
     this.#told_inside = inside;
+    if (!inside) this.#talk.left();
     this.#chat.focus(inside);
   }
 
   /** A sound file that is dropped here is sent. @param {DragEvent} event */
   #onDrag(event) {
-    const { recording, severed } = this.#chat;
-    const wanted = event.dataTransfer?.types.includes("Files") && !severed && recording?.free;
+    const wanted = event.dataTransfer?.types.includes("Files") && this.#talk.takesFiles;
     const inside = event.relatedTarget instanceof Node && this.element.contains(event.relatedTarget);
     const over = wanted && event.type !== "drop" && !(event.type === "dragleave" && !inside);
     put(this.element, "data-drop", Boolean(over));
@@ -340,43 +272,23 @@ export class ChatView {
     event.preventDefault(); // else the browser opens the file in the place of the notebook
     event.stopPropagation();
     const file = event.type === "drop" ? event.dataTransfer?.files[0] : undefined;
-    if (file) void recording?.choose(file);
+    if (file) this.#talk.take(file);
   }
 
   /** @param {KeyboardEvent} event */
   #onKey(event) {
     keepInside(event);
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "Escape") {
-      const { recording, busy } = this.#chat;
-      const talking = ["asking", "recording"].includes(recording?.state ?? "idle");
-      if (!talking && !busy) return;
+    if (this.#talk.key(event)) event.preventDefault();
+    else if (event.type !== "keydown") return;
+    else if (event.key === "Escape" && this.#chat.busy) {
       event.preventDefault();
-      this.#hold.forget();
-      if (talking) recording?.cancel();
-      else this.#chat.ask("stop");
+      this.#chat.ask("stop");
     } else if (event.key === "Enter" && !event.shiftKey && event.target === this.#text && !event.isComposing) {
       event.preventDefault();
-      if (!this.#chat.busy) this.#send();
+      if (!this.#chat.busy || this.#talk.open) this.#send();
     }
   }
-}
-
-/**
- * @param {string} label
- * @param {string} title
- * @param {Record<string, boolean>} [marks]
- */
-function button(label, title, marks = {}) {
-  return make("button", { type: "button", class: "nbaudio-chat-button", title, ...marks }, label);
-}
-
-/**
- * @param {HTMLElement} element
- * @param {boolean} shown
- */
-function show(element, shown) {
-  put(element, "hidden", !shown);
 }
 
 /**

@@ -63,3 +63,21 @@ export function sign(path) {
 export function redraw(svg, path) {
   put(/** @type {SVGPathElement} */ (svg.firstChild), "d", path);
 }
+
+/**
+ * A button of a chat.
+ * @param {string} label
+ * @param {string} title
+ * @param {Record<string, boolean>} [marks]
+ */
+export function button(label, title, marks = {}) {
+  return make("button", { type: "button", class: "nbaudio-chat-button", title, ...marks }, label);
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {boolean} shown
+ */
+export function show(element, shown) {
+  put(element, "hidden", !shown);
+}

@@ -3,17 +3,19 @@
 import { page } from "./page.js";
 import { Shut, shutBy, shutForGood } from "./shut.js";
 
-const PIECE_S = 0.1;
 const FLUSH_MS = 300; // an audio thread that lives answers within 10
 const RESUME_MS = 1000;
-const WANTS_CLICK = new Error("The browser wants a click on this page before it records: press Record.");
+const WANTS_CLICK = new Error("The browser wants a click on this page before it records: press the button once more.");
 
 // The sound as the microphone gives it: a model hears it, not somebody on a call. An echo canceller and automatic gain eat
 // or overdrive the first syllables while they settle, and suppressors swallow soft consonants; speech models learned from
 // rooms with noise in them, and a quiet voice has 50 dB to spare in 16 bits. The meter then shows what is really there.
-const PROCESSING = { echoCancellation: false, noiseSuppression: false, autoGainControl: false, channelCount: 1 };
+const AS_IT_IS = { echoCancellation: false, noiseSuppression: false, autoGainControl: false, channelCount: 1 };
 
-/** A microphone that is open. It gives its sound in pieces of 100 ms once `listen` was called. */
+/** What the browser's own processing makes of it: for somebody who is heard while loudspeakers sound in the room. */
+export const WITHOUT_ECHO = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
+
+/** A microphone that is open. It gives its sound in pieces once `listen` was called. */
 export class Microphone {
   #stream;
   #source;
@@ -22,8 +24,9 @@ export class Microphone {
 
   /** @param {AudioContext} context
    * @param {MediaStream} stream
-   * @param {MediaStreamAudioSourceNode} source */
-  constructor(context, stream, source) {
+   * @param {MediaStreamAudioSourceNode} source
+   * @param {number} piece_s */
+  constructor(context, stream, source, piece_s) {
     this.context = context;
     this.#stream = stream;
     this.#source = source;
@@ -32,7 +35,7 @@ export class Microphone {
       numberOfOutputs: 0,
       channelCount: 1,
       channelCountMode: "explicit", // a stereo microphone is mixed down here
-      processorOptions: { pieceFrames: Math.round(context.sampleRate * PIECE_S) },
+      processorOptions: { pieceFrames: Math.round(context.sampleRate * piece_s) },
     });
   }
 
@@ -42,19 +45,21 @@ export class Microphone {
    * @param {number} options.sampleRate
    * @param {string} options.device  "" is the browser's default
    * @param {AbortSignal} options.signal  once it is aborted, nothing is left open
+   * @param {number} [options.piece_s]  how long each piece is
+   * @param {MediaTrackConstraints} [options.processing]  what the browser makes of the sound
    * @returns {Promise<Microphone>} rejects with `Shut`, where a click is wanted with another error, or with the
    *   reason of `signal`
    */
-  static async open({ sampleRate, device, signal }) {
+  static async open({ sampleRate, device, signal, piece_s = 0.1, processing = AS_IT_IS }) {
     const never = shutForGood();
     if (never) throw never;
     const opening = new Opening(sampleRate);
     const undo = () => opening.undo();
     signal.addEventListener("abort", undo);
     try {
-      const parts = await opening.begin(device);
+      const parts = await opening.begin(device, processing);
       signal.throwIfAborted();
-      return new Microphone(...parts);
+      return new Microphone(...parts, piece_s);
     } catch (error) {
       opening.undo();
       signal.throwIfAborted();
@@ -82,7 +87,7 @@ export class Microphone {
   }
 
   /** Begins to give sound.
-   * @param {(samples: Float32Array) => void} piece called every 100 ms; by `end` once more with what is left
+   * @param {(samples: Float32Array) => void} piece called as each piece is full; by `end` once more with what is left
    * @param {() => void} lost called if the microphone goes away */
   listen(piece, lost) {
     this.#node.port.onmessage = ({ data }) => data.samples.length && piece(data.samples);
@@ -131,10 +136,11 @@ class Opening {
 
   /**
    * @param {string} device
+   * @param {MediaTrackConstraints} processing
    * @returns {Promise<[AudioContext, MediaStream, MediaStreamAudioSourceNode]>}
    */
-  async begin(device) {
-    const audio = { ...PROCESSING, ...(device ? { deviceId: { exact: device } } : {}) };
+  async begin(device, processing) {
+    const audio = { ...processing, ...(device ? { deviceId: { exact: device } } : {}) };
     const asked = navigator.mediaDevices.getUserMedia({ audio });
     // Together: the person who has just pressed Record speaks at once.
     const [stream] = await Promise.all([asked.then((granted) => this.#keep(granted)), ready(this.#context)]);

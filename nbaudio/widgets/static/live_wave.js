@@ -1,0 +1,70 @@
+// Who was heard in the last seconds: a narrow waveform that moves on while it is fed.
+
+import { make, put } from "./elements.js";
+
+const BAR = 3; // CSS pixels
+const GAP = 2;
+const MOST = 200; // values that are kept: 8 s
+
+export class LiveWave {
+  #canvas = make("canvas", { "aria-hidden": "true" }); // the status says in words who speaks
+  /** @type {number[]} the latest stands last */
+  #levels = [];
+  #frame = 0;
+
+  /**
+   * @param {string} name  whose voice it is
+   * @param {AbortSignal} signal  ends it
+   */
+  constructor(name, signal) {
+    const label = make("span", { class: "nbaudio-chat-wave-name" }, name);
+    this.element = make("div", { class: "nbaudio-chat-wave", "data-who": name.toLowerCase() }, label, this.#canvas);
+    signal.addEventListener("abort", () => cancelAnimationFrame(this.#frame));
+  }
+
+  /** @param {number} level  from 0 to 1, of the moments since the one before */
+  add(level) {
+    this.#levels.push(level);
+    if (this.#levels.length > MOST) this.#levels.splice(0, this.#levels.length - MOST);
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#draw();
+    });
+  }
+
+  /** From here on nothing was heard before. */
+  clear() {
+    this.#levels = [];
+    this.#draw();
+  }
+
+  /** @param {boolean} speaks  this is who is heard now */
+  mark(speaks) {
+    put(this.element, "data-speaks", speaks);
+  }
+
+  #draw() {
+    const { clientWidth: width, clientHeight: height } = this.#canvas;
+    const pen = this.#canvas.getContext("2d");
+    if (!width || !height || !pen) return; // it is not shown
+    const ratio = window.devicePixelRatio || 1;
+    const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
+    if (this.#canvas.width !== wide || this.#canvas.height !== high) {
+      this.#canvas.width = wide;
+      this.#canvas.height = high;
+    }
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    const outline = new Path2D();
+    const count = Math.floor((width + GAP) / (BAR + GAP));
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    for (let bar = 0; bar < count; bar++) {
+      // With less motion all bars are as high as the latest one: they grow and shrink, but do not run.
+      const level = (still ? this.#levels.at(-1) : this.#levels[this.#levels.length - count + bar]) ?? 0;
+      const tall = Math.max(BAR, Math.min(1, level) ** 0.6 * height);
+      outline.roundRect(bar * (BAR + GAP), (height - tall) / 2, BAR, tall, BAR / 2);
+    }
+    pen.fillStyle = getComputedStyle(this.#canvas).color;
+    pen.fill(outline);
+  }
+}
