@@ -130,11 +130,6 @@ class VoiceChat(anywidget.AnyWidget):
     voices: Any = List(Unicode(), list(VOICES)).tag(sync=True)
     voice = Unicode("alloy").tag(sync=True)
     aloud = Bool(True).tag(sync=True)
-    realtime = Bool(False).tag(sync=True)
-    session = Enum(["closed", "opening", "open"], "closed").tag(sync=True)
-    hold_to_talk = Bool(False).tag(sync=True)
-    muted = Bool(False).tag(sync=True)
-    notice = Unicode().tag(sync=True)
     play = Enum(["queue", "auto", "click"], "queue").tag(sync=True)
     realtime = Bool(False).tag(sync=True)
     session = Enum(["closed", "opening", "open"], "closed").tag(sync=True)
@@ -217,13 +212,8 @@ class VoiceChat(anywidget.AnyWidget):
     def begin_talking(self) -> None:
         """Open a session, as the button does; it does not wait, see `session`."""
         self._failed = None
-        self._talk.open(
-            lambda playback: Realtime(
-                self.chat,
-                playback=playback,
-                **{"aloud": self.aloud, "voice": self.voice, **self._session_options},
-            )
-        )
+        options = {"aloud": self.aloud, "voice": self.voice, **self._session_options}
+        self._talk.open(lambda playback: Realtime(self.chat, playback=playback, **options))
 
     def end_talking(self) -> None:
         """End the session, as the button does; it does not wait. What was heard of an answer stays."""
@@ -353,15 +343,8 @@ class VoiceChat(anywidget.AnyWidget):
         return 0.0
 
     def _shown(self) -> dict[str, Any]:
-        failed = self._failed[1] if self._failed else {}
-        return {
-            "busy": self._busy,
-            "asked_times": self._count,
-            "trouble": failed,
-            "session": self._talk.state,
-            "notice": self._talk.notice,
-            **self._seen.state(),
-        }
+        state = {"busy": self._busy, "asked_times": self._count, "trouble": self._failed[1] if self._failed else {}}
+        return {**state, "session": self._talk.state, "notice": self._talk.notice, **self._seen.state()}
 
     def _hear(self, _: Any, content: Any, buffers: list[Any]) -> None:
         if not isinstance(content, dict):

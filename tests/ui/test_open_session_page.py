@@ -204,5 +204,3 @@ def test_the_ear(opened: Opened) -> None:
         return performance.now() - begun;
     }""")
     print("took", took)
-
-
