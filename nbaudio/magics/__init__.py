@@ -1,1 +1,1 @@
-"""``%%speak``, ``%%listen``, ``%%say`` and ``%nbaudio``: parse, one call, return."""
+"""``%%speak``, ``%%listen``, ``%%say``, ``%talk`` and ``%nbaudio``: parse, one call, return."""

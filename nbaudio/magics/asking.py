@@ -23,7 +23,7 @@ from nbaudio.sound.clip import Clip
 from nbaudio.turns import Reply, Turn
 from nbaudio.wire.answers import AudioDelta, TextDelta
 
-__all__ = ["aask", "ask"]
+__all__ = ["aask", "ask", "conversation", "find_tools"]
 
 
 def ask(
@@ -61,8 +61,8 @@ def ask(
         In one of its kinds. What had come of an answer that broke off is shown and named before.
     """
     parts = [text, _recording(source, names)] if source else [text]
-    _find_tools(options, names)
-    talk, play = _conversation(options), options.pop("play", None)
+    find_tools(options, names)
+    talk, play = conversation(options), options.pop("play", None)
     above = Above.for_options(shell, options) if shows else None
     heard = Heard(talk, parts, above) if options.pop("transcribe", False) else None
     if not shows:
@@ -99,8 +99,8 @@ async def aask(
 
     `above` stands above the answer, where the caller clears the cell's output and shows it again itself.
     """
-    _find_tools(options, names)
-    talk, play = _conversation(options), options.pop("play", None)
+    find_tools(options, names)
+    talk, play = conversation(options), options.pop("play", None)
     heard = Heard(talk, [text, sound], above) if options.pop("transcribe", False) else None
     turns_before = len(talk)
     live = _live(shell, aloud, play) if shows else None
@@ -167,7 +167,7 @@ class _Answering:
             self._names[self._name] = self.reply
 
 
-def _find_tools(options: dict[str, Any], names: dict[str, Any]) -> None:
+def find_tools(options: dict[str, Any], names: dict[str, Any]) -> None:
     """Put the functions in the place of their names."""
     written = options.get("tools")
     if isinstance(written, str):
@@ -196,7 +196,7 @@ def _live(shell: Any, aloud: bool, play: str | None) -> LiveAnswer:
     return live_answer(shell, aloud=aloud, play=play or chosen.play, source=backend.name, exact=backend.offline)
 
 
-def _conversation(options: dict[str, Any]) -> Conversation:
+def conversation(options: dict[str, Any]) -> Conversation:
     """The conversation that the options name; they are taken out."""
     name, new, once = options.pop("chat", ""), options.pop("new", False), options.pop("once", False)
     if once:

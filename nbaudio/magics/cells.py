@@ -52,7 +52,7 @@ def _say_options() -> list[Option]:
 
 @magics_class
 class NbAudioMagics(Magics):
-    """``%%speak``, ``%%listen``, ``%%say``, ``%transcribe`` and ``%nbaudio``."""
+    """``%%speak``, ``%%listen``, ``%%say``, ``%transcribe``, ``%talk`` and ``%nbaudio``."""
 
     @no_var_expand
     @line_cell_magic
@@ -128,6 +128,22 @@ class NbAudioMagics(Magics):
         if asked.again:
             source = _last_recording()
         return write_down(self.shell, self._names, source, body, values, name=name, cell=cell is not None)
+
+    @no_var_expand
+    @line_magic
+    def talk(self, line: str) -> None:
+        """A spoken conversation with an open microphone; ``%talk --help`` says more."""
+        from nbaudio.magics.talking import TALK, talk, talk_options
+
+        options = talk_options()
+        parsed = parse(line, options)
+        if "help" in parsed.values:
+            _show(usage_text("%talk", TALK, options))
+            return
+        if parsed.rest:
+            raise CellError(f"%talk does not know what to do with {parsed.rest!r}.", "Options alone: %talk --help")
+        name, _, _, values = self._filled(parsed, "", "")
+        talk(self.shell, self._names, name=name, **values)
 
     @no_var_expand
     @line_magic

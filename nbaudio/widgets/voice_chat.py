@@ -169,8 +169,8 @@ class VoiceChat(anywidget.AnyWidget):
             realtime=bool(realtime) or isinstance(realtime, Mapping),
             hold_to_talk=turn_detection_of(self._session_options.get("turn_detection", "server_vad")) is None,
             recorder_id=self.recorder.model_id,
-            aloud=aloud,
-            voice=voice or str(self.chat.options.get("voice") or settings().voice),
+            aloud=aloud and bool(self._session_options.get("aloud", True)),
+            voice=voice or str({**self.chat.options, **self._session_options}.get("voice") or settings().voice),
             play=settings().play,
             **{**self._shown(), **traits},
         )
@@ -212,7 +212,7 @@ class VoiceChat(anywidget.AnyWidget):
     def begin_talking(self) -> None:
         """Open a session, as the button does; it does not wait, see `session`."""
         self._failed = None
-        options = {"aloud": self.aloud, "voice": self.voice, **self._session_options}
+        options = {**self._session_options, "aloud": self.aloud, "voice": self.voice}
         self._talk.open(lambda playback: Realtime(self.chat, playback=playback, **options))
 
     def end_talking(self) -> None:

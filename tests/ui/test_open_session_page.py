@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 from signals import decibel
 
-from .chat_page import ChatOnPage, entry
+from .chat_page import ChatOnPage
 from .widget_page import tab
 
 pytestmark = pytest.mark.page
