@@ -2,5 +2,5 @@
 
 Where the file is (`place`), its tables (`schema`), what is written to them (`store`, `long_sounds`) and read
 (`reading`, `loading`, `found`), how old things leave it (`retention`), what can go wrong with it (`trouble`), and who
-writes it: `watcher`, and of recordings that are still spoken `alongside`.
+writes it: `watcher`, with `coming` for answers that still come, and `alongside` for recordings that are still spoken.
 """

@@ -41,6 +41,11 @@ _STANDS = (  # in its conversation, or on the way there: not what was to take th
     " (SELECT 1 FROM turn AS question WHERE question.number = turn.question AND question.state != 'asked'))"
 )
 _NEWEST_FIRST = " ORDER BY turn.written DESC, turn.number DESC"
+_PIECES = (
+    "SELECT 0, number, sample_rate, sound_bytes, data FROM piece WHERE turn = ?"
+    " UNION ALL SELECT 1, part.rowid, long_sound.sample_rate, 0, part.data"
+    " FROM long_sound JOIN part ON part.long_sound = long_sound.number WHERE long_sound.question = ? ORDER BY 1, 2"
+)
 _MOST_WORDS = 32  # of a search; more would make SQLite refuse the expression,
 _LONGEST_WORD = 1000  # and so would longer ones
 
@@ -126,16 +131,20 @@ def _each_once(store: Store, where: str, values: tuple[str, ...], limit: int) ->
 def _coming(store: Store) -> list[TurnRow]:
     """What has come of answers whose end is not there: they come just now, or broke off by a kill."""
     rows: list[TurnRow] = []
-    execute, where = store.connection.execute, " WHERE turn.number IN (SELECT turn FROM piece)"
+    execute = store.connection.execute
+    where = (
+        " WHERE turn.number IN (SELECT turn FROM piece UNION SELECT question FROM long_sound WHERE question NOT NULL)"
+    )
     for values in execute(_TURN + where).fetchall():
         question = TurnRow(*values)
         words = execute(  # without the sound, which may be much
             "SELECT data FROM piece WHERE turn = ? AND NOT sample_rate ORDER BY number", (question.number,)
         )
         sounds, written = execute(
-            "SELECT EXISTS (SELECT 1 FROM piece WHERE turn = ? AND sample_rate), max(written) FROM turn"
+            "SELECT EXISTS (SELECT 1 FROM piece WHERE turn = ? AND sample_rate)"
+            " OR EXISTS (SELECT 1 FROM long_sound WHERE question = ?), max(written) FROM turn"
             " WHERE number = ? OR question = ?",
-            (question.number,) * 3,
+            (question.number,) * 4,
         ).fetchone()
         rows.append(
             replace(
@@ -215,9 +224,19 @@ def record_at(store: Store, number: int) -> dict[str, Any] | None:
 
 def pieces_of(store: Store, number: int) -> Iterator[tuple[int, bytes]]:
     """What came of the answer to a question before all ended: sample rate (0 for words) and bytes, in order."""
-    yield from store.connection.execute(
-        "SELECT sample_rate, data FROM piece WHERE turn = ? ORDER BY number", (number,)
-    ).fetchall()
+    pieces = store.connection.execute(_PIECES, (number, number)).fetchall()  # one look: they may go at any moment
+    sound = b"".join(data for is_sound, *_, data in pieces if is_sound)
+    sample_rate = max((rate for is_sound, _, rate, _, _ in pieces if is_sound), default=0)
+    at = 0
+    for is_sound, _, rate, sound_bytes, data in pieces:
+        if is_sound:
+            break
+        if at < sound_bytes:
+            yield sample_rate, sound[at:sound_bytes]
+            at = sound_bytes
+        yield rate, data
+    if at < len(sound):
+        yield sample_rate, sound[at:]
 
 
 def sound(store: Store, digest: str) -> bytes | None:

@@ -102,7 +102,7 @@ def _delete(store: Store, which: str, value: float) -> int:
         deleted = execute(f"DELETE FROM turn WHERE {which}", (value,)).rowcount  # noqa: S608
         execute("DELETE FROM sound WHERE digest NOT IN (SELECT digest FROM turn_sound)")
         kept = "SELECT long_sound FROM sound WHERE long_sound NOT NULL"
-        execute(f"DELETE FROM long_sound WHERE recording IS NULL AND number NOT IN ({kept})")  # noqa: S608
+        execute(f"DELETE FROM long_sound WHERE recording IS NULL AND question IS NULL AND number NOT IN ({kept})")  # noqa: S608
         execute("DELETE FROM chat WHERE id NOT IN (SELECT chat FROM turn)")
     store.connection.executescript("PRAGMA incremental_vacuum")  # execute() would free one page only
     return int(deleted)

@@ -82,6 +82,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE turn ADD COLUMN question INTEGER",
         "CREATE INDEX turn_question ON turn (question) WHERE question IS NOT NULL",
     ),
+    (
+        # Of the sound of an answer that is still coming: its question, and Hz; its header is not among its parts yet.
+        "ALTER TABLE long_sound ADD COLUMN question INTEGER REFERENCES turn ON DELETE CASCADE",
+        "ALTER TABLE long_sound ADD COLUMN sample_rate INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX long_sound_question ON long_sound (question) WHERE question IS NOT NULL",
+        # Of words: how much of that sound came before them. What an earlier version wrote has its sound in between.
+        "ALTER TABLE piece ADD COLUMN sound_bytes INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 
 

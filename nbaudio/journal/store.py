@@ -6,10 +6,10 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbaudio.errors import ClipError
 from nbaudio.journal.long_sounds import put_long
@@ -20,9 +20,11 @@ from nbaudio.records import record_of
 from nbaudio.sound.clip import Clip
 from nbaudio.sound.parts import Whole
 from nbaudio.turns import Turn
-from nbaudio.wire.answers import AudioDelta, TextDelta
 
-__all__ = ["Store", "identity", "piece_of", "plain", "set_aside"]
+if TYPE_CHECKING:
+    from nbaudio.journal.coming import Coming
+
+__all__ = ["Store", "identity", "plain", "set_aside"]
 
 _PATIENCE_MS = 3000
 _abandoned: list[sqlite3.Connection] = []
@@ -136,13 +138,16 @@ class Store:
             (plain(chat), plain(name), plain(notebook), now, now, json.dumps(_told(options))),
         )
 
-    def put_turn(self, chat: str, turn: Turn, position: int, state: str) -> int:
-        """Write a turn and its sounds, whatever was there of it; gives its number."""
+    def put_turn(self, chat: str, turn: Turn, position: int, state: str, came: Coming | None = None) -> int:
+        """Write a turn and its sounds, whatever was there of it; gives its number.
+
+        Of an answer whose sound `came` already, that need not be written again.
+        """
         digests: list[str] = []
 
         def keep(clip: Clip) -> str:
             try:
-                digests.append(self._put_sound(clip))
+                digests.append(self._put_sound(clip, came))
             except ClipError:  # its file is gone: the words are written all the same
                 return ""
             return digests[-1]
@@ -179,16 +184,20 @@ class Store:
             execute("INSERT OR REPLACE INTO said (rowid, words) VALUES (?, ?)", (number, words))
         return number
 
-    def _put_sound(self, clip: Clip) -> str:
-        sound = clip.recorded or Whole(clip.as_kept()[0])
-        if self.connection.execute("SELECT 1 FROM sound WHERE digest = ?", (sound.name,)).fetchone() is None:
-            row: tuple[str, bytes, int | None] = sound.name, sound.part(0), None
-            if len(sound.digests) > 1:
+    def _put_sound(self, clip: Clip, came: Coming | None) -> str:
+        sound, number = clip.recorded or Whole(clip.as_kept()[0]), None
+        known = came.name_of(sound) if came is not None else ""
+        name = known or sound.name
+        if self.connection.execute("SELECT 1 FROM sound WHERE digest = ?", (name,)).fetchone() is None:
+            if came is not None and known:
+                number = came.become(sound)
+            if number is None and len(sound.digests) > 1:
                 recording = str(clip.recorded.path) if clip.recorded is not None else ""
-                row = sound.name, b"", put_long(self.connection, recording, sound)
+                number = put_long(self.connection, recording, sound)
                 self.said.add(recording)
+            row = name, sound.part(0) if number is None else b"", number
             self.connection.execute("INSERT INTO sound (digest, data, long_sound) VALUES (?, ?, ?)", row)
-        return sound.name
+        return name
 
     def number_of(self, chat: str, turn: Turn) -> int | None:
         """Under which number a turn of a conversation stands there."""
@@ -214,16 +223,10 @@ class Store:
             "UPDATE turn SET state = 'removed' WHERE chat = ? AND id = ?", (plain(chat), plain(turn.id))
         )
 
-    def put_pieces(self, number: int, pieces: Iterable[tuple[int, bytes]]) -> None:
-        """Write pieces of the answer to a question: of each its sample rate, 0 for words, and its bytes."""
-        self.connection.executemany(
-            f"INSERT INTO piece (turn, sample_rate, data) VALUES ({number:d}, ?, ?)",  # noqa: S608 - a number
-            pieces,
-        )
-
     def drop_pieces(self, number: int) -> None:
-        """Let the pieces go: the answer is here as a whole, or given up."""
+        """Let what came of the answer to a question go: it is here as a whole, or given up."""
         self.connection.execute("DELETE FROM piece WHERE turn = ?", (number,))
+        self.connection.execute("DELETE FROM long_sound WHERE question = ?", (number,))
 
     def ask_again(self, number: int) -> None:
         """Note that a question which stands in its conversation is on its way once more."""
@@ -264,13 +267,6 @@ def set_aside(path: Path, file: tuple[int, int] | None) -> Path | None:
         with suppress(FileNotFoundError):
             path.with_name(path.name + ending).rename(kept.with_name(kept.name + ending))
     return kept
-
-
-def piece_of(event: TextDelta | AudioDelta) -> tuple[int, bytes]:
-    """A piece of an answer as it is written: its sample rate in Hz, 0 for words, and its bytes."""
-    if isinstance(event, TextDelta):
-        return 0, event.text.encode("utf-8", "surrogatepass")
-    return event.sample_rate, event.pcm16
 
 
 def plain(text: str) -> str:

@@ -13,7 +13,7 @@ __all__ = ["LOG_BYTES", "Tidying"]
 
 LOG_BYTES = 16_000_000
 """Beyond this the log is written into the file: two or three minutes of speech. With more it would take longer to open
-after a crash; with less more would be written, for an answer's pieces are gone again when it is whole."""
+after a crash; with less more would be written, for a page that grows piece by piece stands in the log many times."""
 
 
 class Tidying:

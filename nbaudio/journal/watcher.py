@@ -9,7 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import repeat
 from operator import is_
 from pathlib import Path
@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 
 from nbaudio.errors import NbaudioError
 from nbaudio.journal import reading
+from nbaudio.journal.coming import Arriving, Coming
 from nbaudio.journal.place import notebook, path_of
 from nbaudio.journal.retention import retain
-from nbaudio.journal.store import Store, identity, piece_of, set_aside
+from nbaudio.journal.store import Store, identity, set_aside
 from nbaudio.journal.trouble import Trouble, trouble_of, warn_once
 from nbaudio.settings import settings
 from nbaudio.turns import Reply, Turn
@@ -41,24 +42,6 @@ class _Written:
 
     store: Store
     turns: tuple[Turn, ...]
-
-
-@dataclass
-class _Arriving:
-    """An answer that comes: the number and the place of its question in a journal, and what could not be written yet.
-
-    `stands` says that the question is in the conversation already; `parts` are the turns that have come of it, of which
-    the first `written` are in the journal.
-    """
-
-    store: Store
-    question: int
-    place: int
-    stands: bool
-    waiting: list[tuple[int, bytes]] = field(default_factory=list)
-    not_before: float = 0.0
-    parts: list[Turn] = field(default_factory=list)
-    written: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,7 +70,7 @@ class Journal:
         self._store: Store | None = None
         self._patience_ms = _PATIENCE_MS
         self._talks: weakref.WeakKeyDictionary[Sequence[Turn], _Written] = weakref.WeakKeyDictionary()
-        self._arriving: dict[str, _Arriving] = {}
+        self._arriving: dict[str, Arriving] = {}
         self._numbers: dict[str, _Known] = {}
         self._unwritten: set[str] = set()
         self._busy_until = 0.0
@@ -103,17 +86,17 @@ class Journal:
     def asked(self, talk: Sequence[Turn], question: Turn) -> None:
         """Write a question down before it is sent."""
 
-        def ask(store: Store) -> _Arriving:
+        def ask(store: Store) -> Arriving:
             store.put_chat(*_chat(talk))
             place = _place_of(question, tuple(talk))
             again = store.number_of(_chat(talk)[0], question) if place is not None else None
             if place is None or again is None:
                 place = len(talk) if place is None else place
-                return _Arriving(store, self._put(store, talk, question, place, "asked"), place, stands=False)
+                return Arriving(store, self._put(store, talk, question, place, "asked"), place, stands=False)
             store.drop_pieces(again)
             if not (isinstance(talk[-1], Reply) and talk[-1].answers):
                 store.ask_again(again)  # else it stands there, with the old answer, until there is a new one
-            return _Arriving(store, again, len(talk) - 1, stands=True)
+            return Arriving(store, again, len(talk) - 1, stands=True)
 
         if question.id not in self._unwritten:
             arriving = self._change(talk, ask, also=question, tidies=False)
@@ -125,7 +108,7 @@ class Journal:
         arriving = self._arriving.get(question.id)
         if arriving is None:
             return
-        arriving.waiting += map(piece_of, events)
+        arriving.coming.take(events)
         if time.monotonic() >= arriving.not_before and self._may_write():
             try:
                 if self._arriving.get(question.id) is arriving:
@@ -144,13 +127,11 @@ class Journal:
         self._busy_until = time.monotonic() + _BUSY_S
         return False
 
-    def _put_pieces(self, question: Turn, arriving: _Arriving) -> None:
+    def _put_pieces(self, question: Turn, arriving: Arriving) -> None:
         store = arriving.store
         try:
             store.patience(_PIECE_PATIENCE_MS)
-            with store.transaction():
-                store.put_pieces(arriving.question, arriving.waiting)
-            arriving.waiting.clear()
+            arriving.coming.write()
         except sqlite3.IntegrityError:  # the question was cleared away meanwhile
             self._arriving.pop(question.id, None)
         except Exception as error:
@@ -169,12 +150,12 @@ class Journal:
         def go_on(store: Store) -> int:
             if arriving is None or arriving.store is not store or not store.has(arriving.question):
                 return 0  # all of it is written when it is over
-            store.drop_pieces(arriving.question)
             for at in range(arriving.written, len(arriving.parts)):
                 part = arriving.parts[at]
                 if part.id not in self._unwritten:
-                    number = self._put(store, talk, part, arriving.place + 1 + at, "asked")
+                    number = self._put(store, talk, part, arriving.place + 1 + at, "asked", arriving.coming)
                     store.belongs(number, arriving.question)
+            store.drop_pieces(arriving.question)
             return len(arriving.parts)
 
         with self._lock:
@@ -183,7 +164,7 @@ class Journal:
             written = self._change(talk, go_on, also=turn)
             if arriving is not None and written:
                 arriving.written = written
-                arriving.waiting.clear()
+                arriving.next()
 
     def kept(self, talk: Sequence[Turn], question: Turn, turns: Sequence[Turn]) -> None:
         """Write the finished turns down, in the place of the pieces."""
@@ -197,7 +178,7 @@ class Journal:
                 store.give_up(arriving.question, stands=arriving.stands)
                 store.give_up_parts(arriving.question)
 
-        self._change(talk, keep)
+        self._change(talk, keep, came=arriving.coming if arriving is not None else None)
 
     def edited(self, talk: Sequence[Turn]) -> None:
         """Bring the journal in line with the conversation."""
@@ -256,14 +237,20 @@ class Journal:
     # -- how ------------------------------------------------------------------------------------------------
 
     def _change(
-        self, talk: Sequence[Turn], more: Callable[[Store], T], also: Turn | None = None, *, tidies: bool = True
+        self,
+        talk: Sequence[Turn],
+        more: Callable[[Store], T],
+        also: Turn | None = None,
+        *,
+        came: Coming | None = None,
+        tidies: bool = True,
     ) -> T | None:
         """Bring the journal in line with a conversation, and do more, both or none of it; None where it can't be."""
 
         def work(store: Store) -> tuple[T]:
             turns = tuple(talk)
             with store.transaction():
-                self._follow(store, talk, turns)
+                self._follow(store, talk, turns, came)
                 done = more(store)
             self._talks[talk] = _Written(store, turns)
             if tidies:
@@ -333,7 +320,7 @@ class Journal:
             warn_once(again, path, f"It is kept as {kept}, and a new one is begun.")
         return True
 
-    def _follow(self, store: Store, talk: Sequence[Turn], turns: tuple[Turn, ...]) -> None:
+    def _follow(self, store: Store, talk: Sequence[Turn], turns: tuple[Turn, ...], came: Coming | None) -> None:
         """Write what is other in a conversation than it was when it was last written."""
         written = self._talks.get(talk)
         before = written.turns if written is not None and written.store is store else ()
@@ -347,14 +334,19 @@ class Journal:
         for turn in before[same:]:
             if turn.id not in stay:
                 store.remove(chat, turn)
+        put: list[int] = []
         for position in range(same, len(turns)):
             turn = turns[position]
             if id(turn) in moved:
                 store.place(chat, turn, position)
             elif turn.id not in self._unwritten:
-                store.drop_pieces(self._put(store, talk, turn, position, "kept"))
+                put.append(self._put(store, talk, turn, position, "kept", came))
+        for number in put:
+            store.drop_pieces(number)
 
-    def _put(self, store: Store, talk: Sequence[Turn], turn: Turn, position: int, state: str) -> int:
+    def _put(
+        self, store: Store, talk: Sequence[Turn], turn: Turn, position: int, state: str, came: Coming | None = None
+    ) -> int:
         chat, *_ = _chat(talk)
         number: int | None = None
         known = self._numbers.get(turn.id)
@@ -362,7 +354,8 @@ class Journal:
             # It stands there already, perhaps in another conversation: its sounds need not be read to be written.
             number = store.copy_turn(chat, turn, position, state, known.number)
         if number is None:
-            number = store.put_turn(chat, turn, position, state)
+            of_this = came is not None and came.store is store and isinstance(turn, Reply)
+            number = store.put_turn(chat, turn, position, state, came if of_this else None)
         self._numbers[turn.id] = _Known(weakref.ref(turn), store, number)
         return number
 

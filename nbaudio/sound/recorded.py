@@ -54,11 +54,16 @@ class Recorded:
             digests = (hashlib.sha256(self.read(0, len(self))).digest(),)
         else:
             digests = (hashlib.sha256(self._header).digest(), *digests)
-        self.digests = tuple(digests)
+        self._digests = tuple(digests)
         _close_the_oldest(self)
 
     def __len__(self) -> int:
         return HEADER_BYTES + 2 * self.frames
+
+    @property
+    def digests(self) -> tuple[bytes, ...]:
+        """The SHA-256 of each part."""
+        return self._digests
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import threading
 import weakref
+import zlib
 from pathlib import Path
 
 from nbaudio.errors import ClipError
@@ -80,16 +81,17 @@ class SpooledSound:
     def __init__(self, sample_rate: int) -> None:
         self._sample_rate = sample_rate
         self._file: _File | None = None
-        self._digests: list[bytes] = []  # of the parts on disk
-        self._here = bytearray()  # what follows them
+        self._there = self._checksum = 0  # bytes on disk; of all
+        self._here = bytearray()  # what follows those on disk
         self._full_at = _LONG_BYTES
 
     def __len__(self) -> int:
-        return PART_BYTES * len(self._digests) + len(self._here)
+        return self._there + len(self._here)
 
     def add(self, pcm16: bytes) -> None:
         """Take what comes next."""
         self._here += pcm16
+        self._checksum = zlib.crc32(pcm16, self._checksum)
         if len(self._here) >= self._full_at:
             self._spool()
 
@@ -98,24 +100,20 @@ class SpooledSound:
         rest = bytes(self._here) + more
         if self._file is None:
             return rest
-        digests = [
-            *self._digests,
-            *(_digest(rest[start : start + PART_BYTES]) for start in range(0, len(rest), PART_BYTES)),
-        ]
-        frames = (PART_BYTES * len(self._digests) + len(rest)) // 2
-        if not more and self._file.write(PART_BYTES * len(self._digests), rest):
+        frames, checksum = (self._there + len(rest)) // 2, zlib.crc32(more, self._checksum)
+        if not more and self._file.write(self._there, rest):
             rest = b""
-        return Spooled(self._file, frames, self._sample_rate, digests, rest)
+        return Spooled(self._file, frames, self._sample_rate, checksum, rest)
 
     def _spool(self) -> None:
         with contextlib.suppress(OSError):
             self._file = self._file or _File(_where() / f"{next(_numbers)}.pcm")
         while len(self._here) >= PART_BYTES:
             part = bytes(memoryview(self._here)[:PART_BYTES])
-            if self._file is None or not self._file.write(PART_BYTES * len(self._digests), part):
+            if self._file is None or not self._file.write(self._there, part):
                 self._full_at = 2 * len(self._here)  # there may be room by then
                 return
-            self._digests.append(_digest(part))
+            self._there += PART_BYTES
             del self._here[:PART_BYTES]
         self._full_at = PART_BYTES
 
@@ -129,20 +127,33 @@ class Spooled(Recorded):
         The sound on disk.
     frames, sample_rate : int
         The length, and Hz.
-    digests : sequence of bytes
-        As of `Recorded`.
+    checksum : int
+        The CRC-32 of its sound: what it is compared by where its digests are not needed, which take four times as long.
     rest : bytes
         What of it is not on disk.
     """
 
-    def __init__(self, file: _File, frames: int, sample_rate: int, digests: list[bytes], rest: bytes = b"") -> None:
+    def __init__(self, file: _File, frames: int, sample_rate: int, checksum: int, rest: bytes = b"") -> None:
         self.path, self.frames, self.sample_rate = file.path, frames, sample_rate
         self._file, self._rest = file, rest
         self._header = wav_header(2 * frames, sample_rate)
         self._bounds = bounds(len(self))
         self._lock = threading.Lock()
         self._data = self._descriptor = None
-        self.digests = (_digest(self._header), *digests)
+        self._digests = ()
+        self.checksum = checksum
+
+    @property
+    def digests(self) -> tuple[bytes, ...]:
+        """The SHA-256 of each part, made when they are first asked for.
+
+        Raises
+        ------
+        ClipError
+            If the file can't be read, or has grown shorter.
+        """
+        self._digests = self._digests or tuple(map(_digest, map(self.part, range(len(self._bounds)))))
+        return self._digests
 
     def whole(self) -> bytes:
         """All of it.
@@ -155,7 +166,7 @@ class Spooled(Recorded):
         return self.read(0, len(self))
 
     def part(self, number: int) -> bytes:
-        """The bytes of a part; whoever keeps them compares them with its digest."""
+        """The bytes of a part."""
         return self.read(*self._bounds[number])
 
     def settle(self) -> None:

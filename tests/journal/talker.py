@@ -37,18 +37,19 @@ def talk(name: str, count: int, *, tools: bool) -> None:
     for number in range(count):
         clip = nba.Clip.from_pcm16(random.Random(f"{name} {number}").randbytes(4800))
         question = asked[0] = f"question {name} {number}"
-        pieces = 0
+        words = sound = 0
         for event in chat.stream(question, clip):
             if isinstance(event, nba.Finished):
                 digest = hashlib.sha256(event.reply.clip.as_kept()[0]).hexdigest()
-                say(answered=question, text=event.reply.text, sound=digest)
+                say(answered=question, text=event.reply.text, sound=digest, seconds=event.reply.clip.duration_s)
             elif isinstance(event, nba.ToolCalled):
                 say(called=str(event.call), of=question)
             elif isinstance(event, nba.ToolReturned):
                 say(returned=event.result.text, of=question)
             else:
-                pieces += 1
-                say(piece=pieces, of=question)
+                words += len(event.text) if isinstance(event, nba.TextDelta) else 0
+                sound += len(event.pcm16) if isinstance(event, nba.AudioDelta) else 0
+                say(piece=True, words=words, sound=sound, of=question)
     say(ended=name)
 
 

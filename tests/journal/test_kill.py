@@ -23,6 +23,7 @@ from nbaudio.conversation.again import Again
 from nbaudio.journal import reading
 from nbaudio.journal.loading import chat_turns
 from nbaudio.journal.store import Store
+from nbaudio.sound.parts import is_named
 from nbaudio.turns import Reply, ToolResult, Turn
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the talker forks")
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the talker fork
 KILLS = 200
 CALLS = 2  # of a tool, for each question of those who have one
 LONGEST_S = 0.12  # within which a talker begins, or within which it gets a few answers
+SHORT_S, LONG_S = 0.5, 6.0  # of the second sort the journal keeps what came, and writes no sound anew
 
 
 class Talkers:
@@ -90,7 +92,7 @@ class Talkers:
 @pytest.fixture
 def loopback() -> Iterator[OpenAIServer]:
     with serve() as server:
-        server.duration_s = 0.5
+        server.duration_s = SHORT_S
         server.words = lambda body: f"This is the answer to {_words(_question(body))}."
         server.tool_call = [ToolCall("look", {"at": at}, id=f"call_{at}") for at in range(CALLS)]
         yield server
@@ -122,10 +124,10 @@ class Opened:
         return row
 
     def sounds(self, number: int) -> list[bytes]:
-        rows = self.store.connection.execute(
-            "SELECT data FROM sound JOIN turn_sound USING (digest) WHERE turn = ?", (number,)
-        )
-        return [data for (data,) in rows]
+        rows = self.store.connection.execute("SELECT digest FROM turn_sound WHERE turn = ?", (number,)).fetchall()
+        found = [(digest, reading.sound(self.store, digest)) for (digest,) in rows]
+        assert all(data is not None and is_named(data, digest) for digest, data in found)
+        return [data or b"" for _, data in found]
 
 
 def test_killed_at_random_points_it_loses_at_most_the_piece_in_flight(loopback: OpenAIServer, tmp_path: Path) -> None:
@@ -135,6 +137,7 @@ def test_killed_at_random_points_it_loses_at_most_the_piece_in_flight(loopback: 
     try:
         for kill in range(KILLS):
             requests_before, said_before = len(loopback.requests), len(talkers.said)
+            loopback.duration_s = LONG_S if kill % 5 == 4 else SHORT_S
             process = talkers.start(str(kill), 1000, tools=kill % 2 == 1)
             talkers.hear(("begun", "called", "piece", "returned", "piece", "piece")[kill % 6])
             time.sleep(LONGEST_S * dice.random() ** 3)  # mostly at once: an answer takes but a few milliseconds
@@ -159,6 +162,8 @@ def test_killed_at_random_points_it_loses_at_most_the_piece_in_flight(loopback: 
     assert ends["broke off in words or sound"] > KILLS // 20
     assert ends["broke off among tools"] > KILLS // 20
     assert ends["broke off after tools"] > 0
+    assert ends["answered at length"] > KILLS // 50
+    assert ends["broke off at length"] > KILLS // 100
 
 
 def _check_question(opened: Opened, message: dict[str, Any], said: list[dict[str, Any]], ends: Counter[str]) -> str:
@@ -179,6 +184,7 @@ def _check_question(opened: Opened, message: dict[str, Any], said: list[dict[str
     pieces = list(reading.pieces_of(opened.store, number))
     if finished:
         ends["answered"] += 1
+        ends["answered at length"] += finished[0]["seconds"] > SHORT_S
         assert state == "kept"
         _check_answer(opened, chat, finished[0])
     if state == "kept":
@@ -188,7 +194,11 @@ def _check_question(opened: Opened, message: dict[str, Any], said: list[dict[str
         assert came[-1].answers
     else:
         assert state == "asked"
-        assert len(pieces) >= sum("piece" in one for one in heard)
+        got = [one for one in heard if "piece" in one][-1:] or [{"words": 0, "sound": 0}]
+        sound = sum(len(data) for rate, data in pieces if rate)
+        assert sound >= got[0]["sound"]
+        assert sum(len(data.decode()) for rate, data in pieces if not rate) >= got[0]["words"]
+        ends["broke off at length"] += sound > 2 * 24_000 * SHORT_S
         _check_partial(came, question, pieces)
         if results:
             ends["broke off after tools" if pieces else "broke off among tools"] += 1

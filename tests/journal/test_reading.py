@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import nbaudio as nba
 from nbaudio.journal import reading, retention
+from nbaudio.journal.coming import Coming
 from nbaudio.journal.reading import snippet
 from nbaudio.journal.store import Store
 from nbaudio.journal.watcher import journal
@@ -229,6 +230,8 @@ def test_pieces_of_a_question_that_was_cleared_are_let_go(journal_file: Path) ->
 def test_the_size_is_of_what_is_in_use(tmp_path: Path) -> None:
     store = Store(tmp_path / "journal.sqlite3")
     assert retention._size(store) < 200_000
+    coming = Coming(store, 1)
+    coming.take([nba.TextDelta("of no question")])
     with pytest.raises(sqlite3.IntegrityError):
-        store.put_pieces(1, [(0, b"of no question")])
+        coming.write()
     store.close()

@@ -114,3 +114,25 @@ def test_words_that_another_kernel_writes_meanwhile_are_not_indexed_twice(tmp_pa
         write()
     other.close()
     assert row(file, "SELECT count(*) FROM said WHERE said MATCH 'meanwhile'") == (1,)
+
+
+def test_what_had_come_of_an_answer_in_a_file_of_version_3_is_there(journal_file: Path) -> None:
+    with pytest.MonkeyPatch.context() as then:
+        then.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:3])
+        Store(journal_file).close()
+    record = json.dumps({"role": "user", "id": "a", "text": "Well?", "time": 1.0})
+    connection = sqlite3.connect(journal_file)
+    connection.execute("INSERT INTO chat VALUES ('c', '', '', 1, 1, '{}')")
+    connection.execute("INSERT INTO turn VALUES (1, 'c', 'a', 0, 'user', 'Well?', ?, 1, 1, 'asked', NULL)", (record,))
+    for sample_rate, data in ((0, b"It "), (24_000, b"ab"), (24_000, b"cd"), (0, b"is.")):  # sound among the words
+        connection.execute("INSERT INTO piece (turn, sample_rate, data) VALUES (1, ?, ?)", (sample_rate, data))
+    connection.commit()
+    connection.close()
+
+    partial = nba.history.restore("c")[-1]
+
+    assert isinstance(partial, nba.Reply)
+    assert (partial.text, partial.marks) == ("It is.", ((3, 0), (6, 2)))
+    assert partial.clip is not None
+    assert partial.clip.encode("pcm16") == b"abcd"
+    assert [found.sounds for found in nba.history.search("it")] == [1]

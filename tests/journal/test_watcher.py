@@ -15,6 +15,7 @@ from nbaudio import errors
 from nbaudio.journal import tidying
 from nbaudio.journal.watcher import Journal, journal
 
+COMING = "SELECT (SELECT count(*) FROM piece), (SELECT count(*) FROM long_sound WHERE question NOT NULL)"
 CLIP = nba.Clip.from_pcm16(bytes(range(200)) * 24)
 
 
@@ -60,10 +61,12 @@ def test_a_question_is_in_it_before_it_is_sent_and_pieces_when_they_come(
     assert b"".join(data for (data,) in rows(journal_file, "SELECT data FROM piece WHERE NOT sample_rate")) == (
         b"Yes, it is."
     )
-    assert rows(journal_file, "SELECT data FROM piece WHERE sample_rate = 24000 LIMIT 1") == [(sound,)]
+    found = rows(journal_file, "SELECT sample_rate, data FROM part JOIN long_sound ON long_sound = number")
+    assert {sample_rate for sample_rate, _ in found} == {24_000}
+    assert b"".join(data for _, data in found).startswith(sound)
     server.gate.open()
     assert isinstance(list(events)[-1], nba.Finished)
-    assert rows(journal_file, "SELECT count(*) FROM piece") == [(0,)]
+    assert rows(journal_file, COMING) == [(0, 0)]
 
 
 def test_a_question_without_an_answer_can_be_found(server: OpenAIServer, journal_file: Path) -> None:
