@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["OFFLINE_ENGINE", "Reply", "Role", "ToolResult", "Turn"]
 
+INTERRUPTED = "You interrupted this answer: it holds what was heard of it."
+"""The note of such an answer."""
+
 OFFLINE_ENGINE = "the offline engine"
 """Its name, where it hears or speaks for a server."""
 
@@ -324,6 +327,11 @@ class Reply(ShownOnce, Turn):
         if any(who not in ("", OFFLINE_ENGINE) for who in (self.heard_by, self.spoken_by)):
             return None
         return cost_of(self.usage, self.model, server=self.backend)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the person interrupted it, and it holds what was heard."""
+        return self.partial and self.note == INTERRUPTED
 
     @property
     def notes(self) -> list[str]:

@@ -69,7 +69,7 @@ def turn_view(turn: Turn, sound: Embedded | None = None, note: str = "") -> Turn
     """
     notes, mark, calls, details = [], "", [], {}
     if isinstance(turn, Reply):
-        mark = "broke off" if turn.partial else "refused" if turn.refusal else ""
+        mark = "interrupted" if turn.interrupted else "broke off" if turn.partial else "refused" if turn.refusal else ""
         notes = [turn.note, turn.by, OFFLINE if turn.offline else ""]
         calls = [str(call) for call in turn.tool_calls]
         details = turn._details()

@@ -15,7 +15,7 @@ from nbaudio.conversation.talk import Conversation
 from nbaudio.conversation.transcribing import put_words
 from nbaudio.events import CutShort, Finished, RealtimeEvent, SpeechBegan, SpeechEnded, ToolCalled, WrittenDown
 from nbaudio.realtime.answering import ComingAnswer, failure_of
-from nbaudio.realtime.heard import INTERRUPTED, heard_part
+from nbaudio.realtime.heard import heard_part
 from nbaudio.realtime.playback import Playback
 from nbaudio.realtime.sent_sound import SentSound
 from nbaudio.sound.clip import Clip
@@ -255,7 +255,7 @@ class Dialogue:
             self._talk.append(reply)  # nobody had asked: a greeting, or what follows a long silence
         if answer.item_id:
             self._replies[answer.item_id] = reply.id
-        self.happened.append(CutShort(reply) if reply.note == INTERRUPTED else Finished(reply))
+        self.happened.append(CutShort(reply) if reply.interrupted else Finished(reply))
 
     def _close_question(self) -> None:
         """A question that was never answered stands alone."""
@@ -294,7 +294,7 @@ class Dialogue:
             return
         reply = self._talk[at]
         assert isinstance(reply, Reply)
-        if reply.clip is None or reply.note == INTERRUPTED:
+        if reply.clip is None or reply.interrupted:
             return
         played_ms = self._playback.played_ms(item_id) or 0
         heard = heard_part(reply, played_ms)

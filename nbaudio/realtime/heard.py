@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nbaudio.turns import Reply
+from nbaudio.turns import INTERRUPTED, Reply
 
-__all__ = ["INTERRUPTED", "heard_part"]
-
-INTERRUPTED = "You interrupted this answer: it holds what was heard of it."
+__all__ = ["heard_part"]
 
 
 def heard_part(reply: Reply, played_ms: int) -> Reply:

@@ -37,7 +37,7 @@ def entry_of(turn: Turn, key: str = "") -> dict[str, Any]:
         "words": _shortened(legible(_words(turn))),
         "notes": _notes(turn),
         "time_s": turn.time,
-        "broken": isinstance(turn, Reply) and turn.partial,
+        "broken": isinstance(turn, Reply) and turn.partial and not turn.interrupted,
         # Not of `turn.clip`: to join clips that lie on disk they would have to be read.
         "duration_s": sum(clip.duration_s for clip in clips),
         "sample_rate": clips[0].sample_rate if clips else 0,

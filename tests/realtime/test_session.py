@@ -12,10 +12,10 @@ from realtime_server import KEY, RealtimeServer
 import nbaudio as nba
 from nbaudio import errors
 from nbaudio.events import CutShort, Noticed, RealtimeEvent, SpeechBegan, SpeechEnded, WrittenDown
-from nbaudio.realtime.heard import INTERRUPTED
 from nbaudio.realtime.playback import RealTimePlayback
 from nbaudio.realtime.session import Realtime
 from nbaudio.settings import Backend
+from nbaudio.turns import INTERRUPTED
 from nbaudio.wire.realtime.events import Unknown
 
 from .talking import QUESTION, QUIET, WORDS, Clock, is_a, pieces, tone, until

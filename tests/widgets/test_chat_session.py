@@ -12,7 +12,7 @@ import pytest
 from realtime_server import KEY, RealtimeServer, realtime_server
 
 import nbaudio as nba
-from nbaudio.realtime.heard import INTERRUPTED
+from nbaudio.turns import INTERRUPTED
 from nbaudio.widgets.chat_session import Microphone
 from nbaudio.widgets.page_playback import PagePlayback
 from nbaudio.widgets.recorder import Recorder
