@@ -61,7 +61,7 @@ class RealTimePlayback:
         """Take a piece that begins now, or when all before it is over."""
         self._settle()
         lasts = len(pcm16) / 2 / SAMPLE_RATE
-        before, began, lasted = self._pieces[-1] if self._pieces else ("", 0.0, 0.0)
+        before, began, lasted = self._pieces[-1] if self._pieces else (None, 0.0, 0.0)
         starts = max(self._clock(), began + lasted)
         if before == item_id and starts == began + lasted:
             self._pieces[-1] = (item_id, began, lasted + lasts)  # thousands of pieces are one

@@ -435,7 +435,7 @@ RESPONSE = st.fixed_dictionaries(
 EVENT = st.fixed_dictionaries(
     {"type": st.sampled_from(KINDS), "item_id": IDS, "response_id": IDS, "response": RESPONSE, "call_id": IDS},
     optional={
-        "delta": st.sampled_from(["AAA=", "AAAAAAAA", "hello ", "=", "\x00"]) | ANY,
+        "delta": st.sampled_from(["AA==", "AAA=", "AAAAAAAA", "hello ", "=", "\x00"]) | ANY,
         "transcript": ANY,
         "arguments": ANY,
         "name": ANY,
