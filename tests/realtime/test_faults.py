@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from realtime_server import RealtimeServer
+from realtime_talking import QUIET, WORDS, Clock, is_a, noticed, pieces, tone, until
 
 import nbaudio as nba
 from nbaudio import errors
@@ -26,8 +27,6 @@ from nbaudio.realtime.sent_sound import SentSound
 from nbaudio.realtime.session import Realtime
 from nbaudio.settings import Backend, settings
 from nbaudio.wire.realtime.events import read_event
-
-from .talking import QUIET, WORDS, Clock, is_a, noticed, pieces, tone, until
 
 WAIT_S = 20.0
 
@@ -267,8 +266,16 @@ class TestTimeouts:
         self, server: RealtimeServer, backend: Backend, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(settings(), "timeout_s", 0.1)
+        receive, waited = line.Line.receive, threading.Semaphore(0)
+
+        def noted(self: line.Line) -> Any:
+            waited.release()
+            return receive(self)
+
+        monkeypatch.setattr(line.Line, "receive", noted)
         with Realtime(backend=backend) as session:
-            time.sleep(0.5)  # five times as long
+            for _ in range(4):  # three times in vain
+                assert waited.acquire(timeout=WAIT_S)
             session.say("Hello.")
             seen = until(session, is_a(nba.Finished))
         assert not [event for event in seen if noticed("not answered")(event)]

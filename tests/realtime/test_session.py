@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from realtime_server import KEY, RealtimeServer
+from realtime_talking import QUESTION, QUIET, WORDS, Clock, is_a, pieces, tone, until
 
 import nbaudio as nba
 from nbaudio import errors
@@ -17,8 +18,6 @@ from nbaudio.realtime.session import Realtime
 from nbaudio.settings import Backend
 from nbaudio.turns import INTERRUPTED
 from nbaudio.wire.realtime.events import Unknown
-
-from .talking import QUESTION, QUIET, WORDS, Clock, is_a, pieces, tone, until
 
 
 class TestPushToTalk:

@@ -10,7 +10,7 @@ import numpy as np
 from nbaudio.events import RealtimeEvent
 from nbaudio.realtime.session import Realtime
 
-QUESTION = Path(__file__).parents[2] / "notebooks" / "question.wav"
+QUESTION = Path(__file__).parents[1] / "notebooks" / "question.wav"
 WORDS = "Yes, they are good family dogs."
 """What the server answers."""
 QUIET = bytes(48 * 700)
