@@ -69,10 +69,9 @@ class RealtimeVerbatim:
 
     async def speak(self, passage: Passage, put: Put, taken: Callable[[], None]) -> None:
         """Have a passage read; a session that fails is opened again until something of it has come."""
-        reading = _Reading(passage, put, taken, self._backend)
         for attempt in itertools.count():
             try:
-                await self._read(reading)
+                await self._read(_Reading(passage, put, taken, self._backend))
                 return
             except _PASSING:
                 if passage.pieces or attempt >= self._settings.retries:
