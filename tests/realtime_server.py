@@ -52,6 +52,11 @@ class RealtimeServer:
         """Status and body for whoever connects."""
         self.silent_on_update = False
         self.trouble_on_update: dict[str, Any] | None = None
+        self.close_after_update = False
+        """Whether every connection breaks off as soon as it is set."""
+        self.gate = threading.Event()
+        """Cleared, nobody who connects is let in until it is set."""
+        self.gate.set()
         self.hold = threading.Event()
         """Cleared, an answer stops after its first half until it is set."""
         self.hold.set()
@@ -64,6 +69,7 @@ class RealtimeServer:
 
     def close(self) -> None:
         self.hold.set()
+        self.gate.set()
         self._server.shutdown()
         self._thread.join(WAIT_S)
 
@@ -87,7 +93,13 @@ class RealtimeServer:
                 assert self._changed.wait(ends - time.monotonic()), f"{len(self.connections)} connections of {count}"
             return self.connections[count - 1]
 
+    def wait_until_gone(self) -> None:
+        """Return when nobody is connected any more."""
+        for connection in self.connections:
+            assert connection.gone.wait(WAIT_S), "somebody is still connected"
+
     def _door(self, connection: ServerConnection, request: Request) -> Response | None:
+        self.gate.wait(WAIT_S)
         self.paths.append(request.path)
         status, body = self.refuse or (0, {})
         if not status and request.headers.get("authorization") != f"Bearer {KEY}":
@@ -126,6 +138,7 @@ class _Connection:
         self._answering: threading.Thread | None = None
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
+        self.gone = threading.Event()
 
     def say(self, kind: str, **fields: Any) -> None:
         self.say_raw(json.dumps({"type": kind, "event_id": f"event_{next(self._numbers)}", **fields}))
@@ -133,6 +146,11 @@ class _Connection:
     def say_raw(self, text: str | bytes) -> None:
         with self._lock:
             self._socket.send(text)
+
+    def say_bytes(self, raw: bytes) -> None:
+        """Send what may be no frame."""
+        with self._lock:
+            self._socket.socket.sendall(raw)
 
     def drop(self) -> None:
         """Break off, as a network does."""
@@ -151,6 +169,7 @@ class _Connection:
         except ConnectionClosed:
             pass
         finally:
+            self.gone.set()
             self._cancelled.set()
             self.over.set()
             if self._answering is not None:
@@ -167,6 +186,8 @@ class _Connection:
                     return
                 self.session |= event["session"]
                 self.say("session.updated", session=self.session)
+                if self._server.close_after_update:
+                    self.drop()
             case "input_audio_buffer.append":
                 self._sound += base64.b64decode(event["audio"])
                 if self.session["audio"]["input"]["turn_detection"]:

@@ -3,53 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Coroutine
 from typing import Any
 
 import anyio
 import anyio.to_thread
 
 from nbaudio import errors
-from nbaudio.backends.realtime import Channel, ChannelClosed, open_channel
-from nbaudio.conversation.talk import Conversation
-from nbaudio.events import CutShort, Finished, Noticed, RealtimeEvent, ToolReturned
-from nbaudio.realtime.books import Books
+from nbaudio.backends.realtime import ChannelClosed
+from nbaudio.events import CutShort, Finished, Noticed, ToolReturned
 from nbaudio.realtime.dialogue import Dialogue
-from nbaudio.realtime.playback import Playback
+from nbaudio.realtime.line import Line
+from nbaudio.realtime.said_before import sound_of
 from nbaudio.realtime.sent_sound import SentSound
-from nbaudio.settings import Backend, NbAudio
+from nbaudio.realtime.setup import Setup
 from nbaudio.sound.clip import Clip
-from nbaudio.tools.toolbox import Toolbox
 from nbaudio.turns import Reply, ToolResult, Turn
 from nbaudio.wire.realtime import events as server
 from nbaudio.wire.realtime import sending
-from nbaudio.wire.realtime.session import SAMPLE_RATE, RealtimeOptions
-from nbaudio.wire.realtime.troubles import error_of, gravity
+from nbaudio.wire.realtime.session import SAMPLE_RATE
+from nbaudio.wire.realtime.troubles import gravity
 
-__all__ = ["Connected", "Setup", "as_heard"]
+__all__ = ["Connected"]
 
 _PIECE_BYTES = SAMPLE_RATE * 2 // 5  # 200 ms of a recording that is sent at once
-_AGAIN_S = (0.5, 1.0, 2.0, 4.0, 8.0)  # between the tries to come back
-_PASSING = (errors.ConnectionFailed, errors.TimedOut, errors.ServerFailed, errors.RateLimited)
+_SHORTEST_BYTES = SAMPLE_RATE * 2 // 10  # 100 ms: what is shorter is no turn, for servers either
+_ENDS_S = 2.0  # that a server has to end an answer which it was told to stop
 _REFUSED = (1008, 3000, 4000)  # closed for a reason that coming back does not mend: policy, no right, the dead beta
 _WARN_AFTER_S = 55 * 60  # of the 60 min that a session may last
-
-
-@dataclass(frozen=True)
-class Setup:
-    """All that a session is made of."""
-
-    talk: Conversation
-    backend: Backend
-    settings: NbAudio
-    options: RealtimeOptions
-    toolbox: Toolbox
-    max_tool_rounds: int
-    playback: Playback
-    books: Books
-    tell: Callable[[RealtimeEvent], None]
 
 
 class Connected:
@@ -78,10 +61,17 @@ class Connected:
             setup.books.enter,
             max_tool_rounds=setup.max_tool_rounds,
         )
-        self._channel: Channel | None = None
+        self._line = Line(setup.backend, setup.settings, setup.options)
+        self._listening = anyio.CancelScope()
         self._turn = asyncio.Lock()  # one after the other: who sends, and who takes
+        self._saying = asyncio.Lock()  # one after the other: who waits for an answer
         self._tasks: set[asyncio.Task[None]] = set()
-        self._waiting: list[asyncio.Future[Reply]] = []
+        self._waiting: asyncio.Future[Reply] | None = None
+        self._expected: list[str] = []  # by our ids of the events, answers that were asked for and have not begun
+        self._numbers = itertools.count(1)
+        self._quiet = asyncio.Event()  # set whenever no answer is on its way any more
+        self._unsaid: bytearray | None = None  # what is said while the connection is away; None while it is there
+        self._since_s = 0.0  # when the server was last heard or asked
         self._closing = False
 
     # -- the connection -----------------------------------------------------------------------------------
@@ -97,7 +87,7 @@ class Connected:
             In one of its kinds.
         """
         self._setup.books.check()
-        await self._connect()
+        await self._line.open(self._setup.talk[:])
 
     async def run(self) -> None:
         """Take what the server says until the session is closed.
@@ -108,25 +98,37 @@ class Connected:
             If the session is over, and can't be had again.
         """
         self._begin(self._warn_of_the_limit())
+        error: BaseException = errors.CellError("This session was closed.", "nba.Realtime(...) begins another.")
         try:
-            await self._listen()
+            with self._listening:
+                await self._listen()
+        except errors.NbaudioError as raised:
+            error = raised
+            raise
         finally:
             for task in self._tasks:
                 task.cancel()
             self._dialogue.broke_off()
+            if not self._closing:
+                self._keep_what_is_being_said()
             self._tell()
-            for waiting in self._waiting:
-                waiting.cancel()
+            self._fail(error)
             await self._setup.playback.stop()
-            if self._channel is not None:
-                await self._channel.aclose()
+            await self._line.aclose()
+
+    def _keep_what_is_being_said(self) -> None:
+        unsaid = self._sent.restart() if self._unsaid is None else bytes(self._unsaid)
+        if len(unsaid) >= _SHORTEST_BYTES:
+            self._dialogue.asked(Turn("user", clips=(Clip.from_pcm16(unsaid),), time=time.time()))
+            self._dialogue.broke_off()
 
     async def close(self) -> None:
         """End the session; what came is in the conversation."""
         self._closing = True
         await self._setup.playback.stop()
-        if self._channel is not None:
-            await self._channel.aclose()
+        await self._line.aclose()
+        if self._unsaid is not None:
+            self._listening.cancel()  # it is coming back
 
     async def _listen(self) -> None:
         while True:
@@ -140,12 +142,29 @@ class Connected:
                         f"{self._setup.backend.name} ended the session: {closed.reason or closed.code}.",
                         "nba.Realtime(...) begins another; what was said is in the conversation.",
                     ) from None
-                await self._come_back(f"The connection to {self._setup.backend.name} broke off")
+                async with self._turn:
+                    await self._come_back(f"The connection to {self._setup.backend.name} broke off")
+
+    async def _receive(self) -> str | bytes:
+        """The next message. Who was asked something, and says nothing for too long, is told of."""
+        timeout_s = self._setup.settings.timeout_s
+        left_s, self._since_s = timeout_s, time.monotonic()
+        while True:
+            with anyio.move_on_after(left_s):
+                return await self._line.receive()
+            left_s = self._since_s + timeout_s - time.monotonic()
+            if left_s > 0:
+                continue  # it was asked meanwhile
+            left_s = timeout_s
+            if not (self._waiting or self._expected or self._dialogue.answering):
+                continue
+            error = errors.TimedOut(f"{self._setup.backend.name} has not answered for {timeout_s:g} s.", "Ask again.")
+            self._tell_notice(str(error))
+            self._fail(error)
 
     async def _take_all(self) -> None:
         while True:
-            assert self._channel is not None
-            event = server.read_event(await self._channel.receive())
+            event = server.read_event(await self._receive())
             async with self._turn:
                 if isinstance(event, server.Trouble):
                     if event.error.code == "session_expired":
@@ -155,49 +174,21 @@ class Connected:
                 elif isinstance(event, server.SpeechStarted):
                     self._dialogue.take(event, await self._setup.playback.stop())
                 else:
+                    if isinstance(event, server.ResponseCreated):
+                        del self._expected[:1]
                     self._dialogue.take(event)
                 await self._pass_on()
                 if isinstance(event, server.SpeechStopped):
                     self._setup.books.check()  # the server answers by itself: beyond a budget the session is over
 
-    async def _connect(self) -> None:
-        setup = self._setup
-        channel = await open_channel(setup.backend, setup.settings, self._options.model)
-        try:
-            with anyio.fail_after(setup.settings.timeout_s):
-                await channel.send(sending.update(self._options))
-                while not isinstance(event := server.read_event(await channel.receive()), server.SessionUpdated):
-                    if isinstance(event, server.Trouble) and gravity(event.error) != "harmless":
-                        raise self._error(event.error)
-                for said in _as_items(setup.talk[:]):
-                    await channel.send(said)
-        except ChannelClosed as closed:
-            raise errors.ConnectionFailed(
-                f"{setup.backend.name} closed the connection at once: {closed.reason or closed.code}.",
-                "Does it speak the Realtime protocol? docs/servers.md says which servers do.",
-            ) from None
-        except TimeoutError:
-            await channel.aclose()
-            raise errors.TimedOut(f"{setup.backend.name} does not answer.", "Try again later.") from None
-        except BaseException:
-            await channel.aclose()
-            raise
-        self._channel = channel
-
     async def _come_back(self, why: str) -> None:
-        """Another connection, with all that was said; the person is told."""
+        """Another connection, with all that was said; the person is told. Whoever calls it has the turn."""
         self._dialogue.broke_off()  # what has come of an answer may sound to its end
-        unsaid = self._sent.restart()
+        self._expected.clear()
+        self._unsaid = bytearray(self._sent.restart())
         self._tell_notice(f"{why}; it is opened again.")
-        for wait_s in (*_AGAIN_S, None):
-            try:
-                await self._connect()
-                break
-            except _PASSING as error:
-                if wait_s is None:
-                    raise
-                self._tell_notice(f"{error.cause} Trying again in {wait_s:g} s.")
-                await anyio.sleep(wait_s)
+        await self._line.again(lambda: self._setup.talk[:], self._tell_notice)
+        unsaid, self._unsaid = bytes(self._unsaid), None
         if unsaid:
             await self._append(unsaid)
         turns = self._setup.talk[:]
@@ -213,32 +204,40 @@ class Connected:
 
     async def say(self, turn: Turn) -> Reply:
         """The answer to a turn; parameters and errors as of `send`."""
-        waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
-        try:
-            await self.send(turn)
-            return await waiting
-        finally:
-            if waiting in self._waiting:
-                self._waiting.remove(waiting)
+        async with self._saying:
+            await self._make_way()
+            self._waiting = asyncio.get_running_loop().create_future()
+            try:
+                await self._ask(turn)
+                return await self._waiting
+            except asyncio.CancelledError:
+                if not self._closing:
+                    self._begin(self.interrupt())  # nobody wants the answer any more
+                raise
+            finally:
+                self._waiting = None
 
     async def send(self, turn: Turn) -> None:
-        """Send words, a recording, or both, as a turn that is over, and have it answered.
+        """Send words, a recording, or both, as a turn that is over, and have it answered; it interrupts an answer.
 
         Raises
         ------
         BudgetExceeded
             Before it is sent.
         """
+        await self._make_way()
+        await self._ask(turn)
+
+    async def _ask(self, turn: Turn) -> None:
         async with self._turn:
             self._setup.books.check()
             if turn.clips and not self._options.push_to_talk:
                 # Who listens for the end of speech would answer a recording by itself: the turn is told as an item.
                 self._dialogue.asked(turn)
-                await self._send(sending.recording(turn.text, _pcm16(turn)))
+                await self._send(sending.recording(turn.text, sound_of(turn)))
             elif turn.clips:
                 self._dialogue.asked(turn, named_later=True)
-                await self._append(_pcm16(turn))
+                await self._append(sound_of(turn))
                 self._sent.commit()
                 await self._send(sending.commit())
                 if turn.text:
@@ -249,24 +248,54 @@ class Connected:
             await self._send(sending.create_response())
 
     async def append(self, pcm16: bytes) -> None:
-        """Send a piece of an open microphone."""
+        """Send a piece of an open microphone; while the connection is away it is kept for the next one."""
+        if self._unsaid is not None:
+            self._unsaid += pcm16
+            return
         async with self._turn:
             await self._append(pcm16)
 
+    async def forget(self) -> None:
+        """What was appended and is no turn yet never will be: push to talk."""
+        async with self._turn:
+            self._sent.clear()
+            await self._send(sending.clear())
+
     async def commit(self) -> None:
         """What was appended is a turn, and is to be answered: push to talk."""
+        await self._make_way()
         async with self._turn:
             self._setup.books.check()
-            if pcm16 := self._sent.commit():
+            pcm16 = self._sent.commit()
+            if len(pcm16) < _SHORTEST_BYTES:
+                await self._send(sending.clear())
+            else:
                 self._dialogue.asked(Turn("user", clips=(Clip.from_pcm16(pcm16),), time=time.time()), named_later=True)
                 await self._send(sending.commit())
                 await self._send(sending.create_response())
 
     async def interrupt(self) -> None:
         """Be silent, and have the server stop."""
+        if self._unsaid is not None:  # what sounds is of a connection that is gone
+            self._dialogue.interrupt(await self._setup.playback.stop())
+            self._tell()
+            return
         async with self._turn:
             self._dialogue.interrupt(await self._setup.playback.stop())
+            if self._expected and not self._dialogue.answering:
+                self._dialogue.outbox.append(sending.cancel())
             await self._pass_on()
+
+    async def _make_way(self) -> None:
+        """Who speaks on interrupts: an answer on its way has come to its end before the next question is asked."""
+        if not (self._expected or self._dialogue.answering):
+            return
+        self._quiet.clear()
+        await self.interrupt()
+        with anyio.move_on_after(_ENDS_S):
+            await self._quiet.wait()
+        self._expected.clear()
+        self._dialogue.give_up()
 
     async def _append(self, pcm16: bytes) -> None:
         self._sent.append(pcm16)
@@ -274,11 +303,11 @@ class Connected:
             await self._send(sending.append(pcm16[start : start + _PIECE_BYTES]))
 
     async def _send(self, event: dict[str, Any]) -> None:
-        try:
-            assert self._channel is not None
-            await self._channel.send(event)
-        except ChannelClosed:
-            pass  # whoever listens finds out too, and what was said goes out on the next connection
+        if event["type"] == "response.create":
+            event = {**event, "event_id": f"ask_{next(self._numbers)}"}
+            self._expected.append(event["event_id"])
+            self._since_s = time.monotonic()
+        await self._line.send(event)
 
     # -- what comes of it ---------------------------------------------------------------------------------
 
@@ -293,6 +322,8 @@ class Connected:
         if (calling := self._dialogue.calling) is not None:
             self._dialogue.calling = None
             self._begin(self._call(calling))
+        if not (self._expected or self._dialogue.answering):
+            self._quiet.set()
 
     def _begin(self, going: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(going)
@@ -306,9 +337,8 @@ class Connected:
 
     def _fail(self, error: BaseException) -> None:
         """Whoever waits for an answer gets an error."""
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_exception(error)
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(error)
 
     async def _call(self, calling: Reply) -> None:
         """Run tools in a thread, so that the person is heard meanwhile."""
@@ -334,49 +364,24 @@ class Connected:
 
     def _take_trouble(self, wrong: server.Wrong) -> None:
         kind = gravity(wrong)
+        if wrong.event_id in self._expected:
+            self._expected.remove(wrong.event_id)
         if kind == "harmless":
             return
-        error = self._error(wrong)
+        error = self._line.error(wrong)
         if kind == "fatal":
             raise error
         self._tell_notice(str(error))
         self._fail(error)
 
-    def _error(self, wrong: server.Wrong) -> errors.ServerRefused:
-        backend = self._setup.backend
-        return error_of(wrong, server=backend.name, key_from=backend.key_from, key_env=backend.key_env)
-
     def _tell(self) -> None:
         happened, self._dialogue.happened = self._dialogue.happened, []
         for event in happened:
-            if isinstance(event, (Finished, CutShort)):
-                for waiting in self._waiting:
-                    if not waiting.done():
-                        waiting.set_result(event.reply)
+            waiting = self._waiting if isinstance(event, (Finished, CutShort)) else None
+            if waiting is not None and not waiting.done():
+                waiting.set_result(event.reply)  # type: ignore[union-attr]
             self._setup.tell(event)
 
     def _tell_notice(self, text: str) -> None:
         self._tell()
         self._setup.tell(Noticed(text))
-
-
-def as_heard(clip: Clip) -> bytes:
-    """A clip as it goes out: PCM16, mono at 24,000 Hz."""
-    return clip.mono().resample(SAMPLE_RATE).encode("pcm16")
-
-
-def _pcm16(turn: Turn) -> bytes:
-    return b"".join(map(as_heard, turn.clips))
-
-
-def _as_items(turns: list[Turn]) -> list[dict[str, Any]]:
-    """A conversation as the items of a new session: words; a recording that nobody has written down as sound."""
-    items = []
-    for turn in turns:
-        if turn.role == "tool":
-            continue  # what was made of it stands in the answer behind it
-        if turn.words.strip():
-            items.append(sending.message(turn.role, turn.words))
-        elif turn.role == "user" and turn.clips:
-            items.append(sending.recording("", _pcm16(turn)))
-    return items

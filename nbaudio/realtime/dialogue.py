@@ -75,6 +75,7 @@ class Dialogue:
         self._words: dict[str, str] = {}  # by items: the words of the person so far
         self._answers: dict[str, ComingAnswer] = {}  # by response
         self._replies: dict[str, str] = {}  # by items that may still sound: ids of turns
+        self._over: set[str] = set()  # responses that were given up
         self._unknown: set[str] = set()  # those of an earlier connection: the server knows nothing of them
 
     # -- what the person does -----------------------------------------------------------------------------
@@ -121,13 +122,26 @@ class Dialogue:
 
     def broke_off(self) -> None:
         """The connection is gone: what came is kept, as far as it goes."""
-        for answer in list(self._answers.values()):
-            self._end(answer, answer.reply())
+        self.give_up()
+        self._over.clear()
         self._close_question()
         self._unknown.update(self._replies)
         self._question_of.clear()
         self._pushed.clear()
         self._words.clear()
+
+    @property
+    def answering(self) -> bool:
+        """Whether an answer is on its way."""
+        return bool(self._answers)
+
+    def give_up(self) -> None:
+        """Answers that are on their way end here; what the server still says of them is passed over."""
+        for answer in list(self._answers.values()):
+            self._over.add(answer.id)
+            if answer.item_id or answer.calls:
+                self._end(answer, answer.reply())
+        self._answers.clear()  # of some nothing had come: their questions are not answered
 
     # -- what the server says -----------------------------------------------------------------------------
 
@@ -141,6 +155,12 @@ class Dialogue:
             Where the person begins to speak: as of `interrupt`.
         """
         match event:
+            case server.AudioCame() | server.TranscriptCame() | server.TextCame() | server.ArgumentsDone() if (
+                event.response_id in self._over
+            ):
+                pass
+            case server.ResponseDone() if event.response.id in self._over:
+                self._answered(ComingAnswer(event.response.id, self._known).reply(event.response))  # it is paid for
             case server.SpeechStarted():
                 self._sent.speech_began(event.audio_start_ms)
                 self._cut(unheard)

@@ -60,8 +60,13 @@ class RealTimePlayback:
     def play(self, item_id: str, pcm16: bytes) -> None:
         """Take a piece that begins now, or when all before it is over."""
         self._settle()
-        starts = max(self._clock(), sum(self._pieces[-1][1:]) if self._pieces else 0.0)
-        self._pieces.append((item_id, starts, len(pcm16) / 2 / SAMPLE_RATE))
+        lasts = len(pcm16) / 2 / SAMPLE_RATE
+        before, began, lasted = self._pieces[-1] if self._pieces else (None, 0.0, 0.0)
+        starts = max(self._clock(), began + lasted)
+        if before == item_id and starts == began + lasted:
+            self._pieces[-1] = (item_id, began, lasted + lasts)  # thousands of pieces are one
+        else:
+            self._pieces.append((item_id, starts, lasts))
         self._heard_s.setdefault(item_id, 0.0)
 
     def end(self, item_id: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -15,8 +16,10 @@ from nbaudio.conversation.talk import Conversation
 from nbaudio.conversation.turnlist import Part, turn_of
 from nbaudio.events import RealtimeEvent
 from nbaudio.realtime.books import Books
-from nbaudio.realtime.connected import Connected, Setup, as_heard
+from nbaudio.realtime.connected import Connected
 from nbaudio.realtime.playback import Playback, RealTimePlayback
+from nbaudio.realtime.said_before import as_heard
+from nbaudio.realtime.setup import Setup
 from nbaudio.realtime.telling import Telling
 from nbaudio.settings import Backend, settings
 from nbaudio.sound.clip import Clip
@@ -133,7 +136,12 @@ class Realtime:
     # -- open and shut ------------------------------------------------------------------------------------
 
     def __enter__(self) -> Realtime:
-        self._go_on(loop.wait(self._open()))
+        opening = self._open()
+        try:
+            self._go_on(loop.wait(opening))
+        except KeyboardInterrupt:
+            opening.cancel()
+            raise
         return self
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
@@ -196,8 +204,14 @@ class Realtime:
         NbaudioError
             In one of its kinds.
         """
-        reply: Reply = loop.wait(self._start("say", turn_of(parts)))
-        return reply
+        saying: Future[Reply] = self._start("say", turn_of(parts))
+        try:
+            return loop.wait(saying)
+        except KeyboardInterrupt:
+            saying.cancel()
+            raise errors.Interrupted(
+                "Stopped; the session goes on.", "What had been heard of the answer is in the conversation."
+            ) from None
 
     async def asay(self, *parts: Part) -> Reply:
         """As `say`, awaited."""
@@ -211,25 +225,39 @@ class Realtime:
         ``"push_to_talk"`` their end is the end of the turn, else whoever listens says when it is.
         """
         if (pieces := _pieces(parts)) is not None:
-            for piece in pieces:
-                loop.wait(self._start("append", _pcm16(piece)))
-            self._end_of_pieces()
+            with self._whole_turn():
+                for piece in pieces:
+                    loop.wait(self._start("append", _pcm16(piece)))
+                self._end_of_pieces()
         else:
             loop.wait(self._start("send", turn_of(parts)))  # type: ignore[arg-type]
 
     async def asend(self, *parts: Part | Iterable[Piece] | AsyncIterable[Piece]) -> None:
         """As `send`, awaited; pieces may come awaited too."""
-        if len(parts) == 1 and isinstance(parts[0], AsyncIterable):
-            async for piece in parts[0]:
-                await asyncio.wrap_future(self._start("append", _pcm16(piece)))
-        elif (pieces := _pieces(parts)) is not None:
-            for piece in pieces:
-                await asyncio.wrap_future(self._start("append", _pcm16(piece)))
-        else:
+        given = parts[0] if len(parts) == 1 and isinstance(parts[0], AsyncIterable) else _pieces(parts)
+        if given is None:
             await asyncio.wrap_future(self._start("send", turn_of(parts)))  # type: ignore[arg-type]
             return
-        if self.options.push_to_talk:
-            await asyncio.wrap_future(self._start("commit"))
+        with self._whole_turn():
+            if isinstance(given, AsyncIterable):
+                async for piece in given:
+                    await asyncio.wrap_future(self._start("append", _pcm16(piece)))
+            else:
+                for piece in given:
+                    await asyncio.wrap_future(self._start("append", _pcm16(piece)))
+            if self.options.push_to_talk:
+                await asyncio.wrap_future(self._start("commit"))
+
+    @contextmanager
+    def _whole_turn(self) -> Iterator[None]:
+        """With push to talk, what was sent of a turn that comes to no end is none: the next does not begin with it."""
+        try:
+            yield
+        except BaseException:
+            if self.options.push_to_talk:
+                with suppress(errors.NbaudioError):  # the session is over
+                    self._start("forget")
+            raise
 
     def _end_of_pieces(self) -> None:
         if self.options.push_to_talk:

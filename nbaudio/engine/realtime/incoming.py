@@ -12,12 +12,12 @@ from anyio import to_thread
 
 from nbaudio.engine.asked import Refusal
 from nbaudio.engine.hear import SAMPLE_RATE as HEARING_RATE
-from nbaudio.engine.parts import Engine
 from nbaudio.engine.realtime.hearing import TurnHearing
 from nbaudio.engine.realtime.input_buffer import InputBuffer
-from nbaudio.engine.realtime.items import Conversation, Item, Part, new_id
-from nbaudio.engine.realtime.response import Tell
+from nbaudio.engine.realtime.item_reading import read_item
+from nbaudio.engine.realtime.items import Item, Part, new_id
 from nbaudio.engine.realtime.settings import Settings
+from nbaudio.engine.realtime.shared import Shared
 from nbaudio.engine.realtime.sound_formats import Sound
 from nbaudio.engine.realtime.turn_detection import Change
 from nbaudio.sound import codecs
@@ -41,31 +41,17 @@ class Incoming:
 
     Parameters
     ----------
-    engine : Engine
-    conversation : Conversation
-        Gets the items.
-    tell : callable
-        Sends an event.
-    settings : callable
-        What the session is set to now.
+    shared : Shared
+        Of the session; its conversation gets the items.
     spoke : callable
         Called when somebody begins to speak.
     turn_is_over : callable
         Called when they have ended, and their turn is an item.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        conversation: Conversation,
-        tell: Tell,
-        settings: Callable[[], Settings],
-        spoke: Callable[[], None],
-        turn_is_over: Callable[[], None],
-    ) -> None:
-        self._engine, self._conversation, self._tell = engine, conversation, tell
-        self._settings, self._spoke, self._turn_is_over = settings, spoke, turn_is_over
-        self._buffer = InputBuffer(settings().turn_detection)
+    def __init__(self, shared: Shared, spoke: Callable[[], None], turn_is_over: Callable[[], None]) -> None:
+        self._shared, self._spoke, self._turn_is_over = shared, spoke, turn_is_over
+        self._buffer = InputBuffer(shared.settings.input_format, shared.settings.turn_detection)
         self._turn: _Turn | None = None
         self._hearings: set[asyncio.Task[Any]] = set()
         self.wanted_from_ms = math.inf
@@ -74,7 +60,7 @@ class Incoming:
     @property
     def longest_s(self) -> float:
         """Seconds of the longest turn."""
-        return min(self._engine.most_audio_s, _LONGEST_S)
+        return min(self._shared.engine.most_audio_s, _LONGEST_S)
 
     @property
     def speaking(self) -> bool:
@@ -122,24 +108,26 @@ class Incoming:
         if end_ms is None:
             buffer.forget_turn()
         self._turn = None
-        self._tell("input_audio_buffer.committed", item_id=item.id, previous_item_id=self._conversation.last)
+        self._shared.tell(
+            "input_audio_buffer.committed", item_id=item.id, previous_item_id=self._shared.conversation.last
+        )
         self.add(item, hearings=[words])
 
     def clear(self) -> None:
         """Drop what was appended."""
         self._buffer.clear()
         self._turn = None
-        self._tell("input_audio_buffer.cleared")
+        self._shared.tell("input_audio_buffer.cleared")
 
-    def set(self, old: Settings, new: Settings) -> None:
-        """The session is set in another way.
+    def set(self, new: Settings) -> None:
+        """The session will be set in another way.
 
         Raises
         ------
         Refusal
             If the form of the sound is to be another in the middle of one.
         """
-        buffer = self._buffer
+        buffer, old = self._buffer, self._shared.settings
         if new.input_format != buffer.format:
             if self.speaking or (old.turn_detection is None and buffer.duration_ms):
                 message = "The format can't change while there is sound in the input buffer. Commit it, or clear it."
@@ -154,11 +142,21 @@ class Incoming:
 
     def add(self, item: Item, behind: str | None = None, hearings: list[asyncio.Task[str]] | None = None) -> None:
         """Put an item into the conversation, and hear what of it was not heard yet."""
-        previous = self._conversation.add(item, behind)
+        previous = self._shared.conversation.add(item, behind)
         shown = item.as_event()
-        self._tell("conversation.item.added", previous_item_id=previous, item=shown)
-        self._tell("conversation.item.done", previous_item_id=previous, item=shown)
+        self._shared.tell("conversation.item.added", previous_item_id=previous, item=shown)
+        self._shared.tell("conversation.item.done", previous_item_id=previous, item=shown)
         self.hear(item, hearings)
+
+    def read(self, value: Any, param: str) -> Item:
+        """An item that a client sends, with what is said in the form that the session is set to.
+
+        Raises
+        ------
+        Refusal
+            If it can't be.
+        """
+        return read_item(value, param, self._shared.settings.input_format, self.longest_s)
 
     def hear(self, item: Item, hearings: list[asyncio.Task[str]] | None = None, *, told: bool = True) -> None:
         """Hear the sounds of an item; `hearings` are those that have begun, and `told` says whether its words are."""
@@ -169,7 +167,7 @@ class Incoming:
 
     async def _write_down(self, item: Item, index: int, words: asyncio.Task[str], *, told: bool) -> None:
         part = item.parts[index]
-        transcription = self._settings().transcription
+        transcription = self._shared.settings.transcription
         where = {"item_id": item.id, "content_index": index}
         kind = "conversation.item.input_audio_transcription"
         try:
@@ -178,13 +176,13 @@ class Incoming:
             if told and transcription is not None:
                 message = f"The offline engine failed: {error}"
                 failure = {"type": "server_error", "code": None, "message": message, "param": None}
-                self._tell(f"{kind}.failed", **where, error=failure)
+                self._shared.tell(f"{kind}.failed", **where, error=failure)
             raise
         if told and transcription is not None:
             if part.words:
-                self._tell(f"{kind}.delta", **where, delta=part.words)
+                self._shared.tell(f"{kind}.delta", **where, delta=part.words)
             seconds = {"type": "duration", "seconds": math.ceil(part.duration_ms / 1000)}
-            self._tell(f"{kind}.completed", **where, transcript=part.words, usage=seconds)
+            self._shared.tell(f"{kind}.completed", **where, transcript=part.words, usage=seconds)
 
     async def close(self) -> None:
         """Let go of what is being heard."""
@@ -195,7 +193,7 @@ class Incoming:
     # -- hearing ------------------------------------------------------------------------------------------
 
     def _heard(self, change: Change) -> None:
-        detection = self._settings().turn_detection
+        detection = self._shared.settings.turn_detection
         if change.kind == "began":
             self._began(change.at_ms, told=detection is not None)
         elif self._turn is None:
@@ -206,19 +204,19 @@ class Incoming:
             self._turn.hearing.went_on()
         else:
             item_id = self._turn.item_id
-            self._tell("input_audio_buffer.speech_stopped", audio_end_ms=change.at_ms, item_id=item_id)
+            self._shared.tell("input_audio_buffer.speech_stopped", audio_end_ms=change.at_ms, item_id=item_id)
             self.commit(change.at_ms, item_id, shortest_ms=0.0)
             self._turn_is_over()
 
     def _began(self, at_ms: int, *, told: bool) -> None:
-        detection = self._settings().turn_detection
+        detection = self._shared.settings.turn_detection
         if detection is not None:
             self._buffer.keep_from(at_ms - detection.prefix_padding_ms)
         begins_ms = self._buffer.begins_ms
         self._turn = _Turn(new_id("item"), TurnHearing(self._hear, begins_ms))
         if told:
             start_ms = round(begins_ms)
-            self._tell("input_audio_buffer.speech_started", audio_start_ms=start_ms, item_id=self._turn.item_id)
+            self._shared.tell("input_audio_buffer.speech_started", audio_start_ms=start_ms, item_id=self._turn.item_id)
             self._spoke()
 
     async def _hear(self, sound: Sound) -> str:
@@ -230,7 +228,7 @@ class Incoming:
         if not len(samples):
             return ""
         mono = codecs.resample(samples, sound.format.sample_rate, HEARING_RATE)[:, 0]
-        listener, transcription = self._engine.listener, self._settings().transcription
+        listener, transcription = self._shared.engine.listener, self._shared.settings.transcription
         if transcription is None or not transcription.prompt:
             return listener.hear(mono)
         return " ".join(passage.text for passage in listener.passages([mono], prompt=transcription.prompt))

@@ -6,7 +6,7 @@ import math
 
 from nbaudio.engine.hear import SAMPLE_RATE as HEARING_RATE
 from nbaudio.engine.realtime.quick_rate import QuickRate
-from nbaudio.engine.realtime.sound_formats import PCM, Sound, SoundFormat
+from nbaudio.engine.realtime.sound_formats import Sound, SoundFormat
 from nbaudio.engine.realtime.turn_detection import Change, TurnDetection, TurnDetector
 from nbaudio.sound import codecs
 
@@ -22,12 +22,14 @@ class InputBuffer:
 
     Parameters
     ----------
+    form : SoundFormat
+        Of the sound that is written to it.
     detection : TurnDetection or None
         None where the client says itself when a turn is over. Pauses are heard even so.
     """
 
-    def __init__(self, detection: TurnDetection | None) -> None:
-        self.format: SoundFormat = PCM
+    def __init__(self, form: SoundFormat, detection: TurnDetection | None) -> None:
+        self.format = form
         self._detection = detection
         self._data = bytearray()
         self._half = b""  # bytes of a frame that is not complete

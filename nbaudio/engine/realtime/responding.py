@@ -9,13 +9,11 @@ from typing import Any, Literal
 
 from nbaudio.engine.answer import Answerer
 from nbaudio.engine.asked import Refusal
-from nbaudio.engine.parts import Engine
 from nbaudio.engine.realtime.incoming import Incoming
-from nbaudio.engine.realtime.item_reading import read_item
-from nbaudio.engine.realtime.items import Conversation, Item
-from nbaudio.engine.realtime.response import Response, Tell
+from nbaudio.engine.realtime.items import Item
+from nbaudio.engine.realtime.response import Response
 from nbaudio.engine.realtime.response_asked import ResponseAsked, read_response
-from nbaudio.engine.realtime.settings import Settings
+from nbaudio.engine.realtime.shared import Shared
 from nbaudio.engine.realtime.silence import Silence
 from nbaudio.engine.realtime.usage import Read
 
@@ -29,13 +27,8 @@ class Responding:
 
     Parameters
     ----------
-    engine : Engine
-    conversation : Conversation
-        Gets their items.
-    tell : callable
-        Sends an event.
-    settings : callable
-        What the session is set to now.
+    shared : Shared
+        Of the session; its conversation gets their items.
     incoming : Incoming
         Hears what of their input was not heard yet.
     silence : Silence
@@ -45,17 +38,10 @@ class Responding:
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        conversation: Conversation,
-        tell: Tell,
-        settings: Callable[[], Settings],
-        incoming: Incoming,
-        silence: Silence,
-        drained: Callable[[], Awaitable[None]],
+        self, shared: Shared, incoming: Incoming, silence: Silence, drained: Callable[[], Awaitable[None]]
     ) -> None:
-        self._answerer = Answerer(engine)
-        self._conversation, self._tell, self._settings = conversation, tell, settings
+        self._answerer = Answerer(shared.engine)
+        self._shared = shared
         self._incoming, self._silence, self._drained = incoming, silence, drained
         self._going: dict[Response, asyncio.Task[None]] = {}
         self._read: list[Read] = []
@@ -69,7 +55,7 @@ class Responding:
         Refusal
             If it can't be.
         """
-        return read_response(value, self._settings(), self._conversation, self._read_item)
+        return read_response(value, self._shared.settings, self._shared.conversation, self._incoming.read)
 
     def respond(self, asked: ResponseAsked) -> None:
         """Begin a response.
@@ -90,14 +76,14 @@ class Responding:
                 "Wait until the response is finished before creating a new one.",
                 code="conversation_already_has_active_response",
             )
-        if asked.conversation is None and len(self._going) > _MOST_ASIDE:
+        if asked.conversation is None and sum(one.asked.conversation is None for one in self._going) >= _MOST_ASIDE:
             message = f"At most {_MOST_ASIDE} responses outside of the conversation can be given at once."
             raise Refusal(message, status=429, code="rate_limit_exceeded")
         self._silence.wait_no_more()
         for item in asked.items:
             if any(part.words is None and part.hearing is None for part in item.parts):
                 self._incoming.hear(item, told=False)
-        response = Response(asked, self._answerer, self._tell, self._read)
+        response = Response(asked, self._answerer, self._shared.tell, self._read)
         response.begin()
         self._going[response] = asyncio.create_task(self._give(response))
 
@@ -110,7 +96,7 @@ class Responding:
             Else.
         """
         self._spoke = self._spoke or any(response.duration_ms for response in self._going)
-        if self._spoke and voice != self._settings().voice:
+        if self._spoke and voice != self._shared.settings.voice:
             message = "Cannot update a conversation's voice if assistant audio is present."
             raise Refusal(message, code="cannot_update_voice")
 
@@ -153,9 +139,6 @@ class Responding:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _read_item(self, value: Any, param: str) -> Item:
-        return read_item(value, param, self._settings().input_format, self._incoming.longest_s)
-
     def _of_conversation(self) -> Response | None:
         going = (one for one in self._going if one.asked.conversation is not None and not one.over)
         return next(going, None)
@@ -167,7 +150,7 @@ class Responding:
         finally:
             self._let_go(response)
         if response.status in ("completed", "incomplete") and response.asked.conversation is not None:
-            detection = self._settings().turn_detection
+            detection = self._shared.settings.turn_detection
             if detection is not None and detection.idle_timeout_ms is not None and not self._going:
                 sounds_s = response.duration_ms / 1000 - (time.monotonic() - began)
                 self._silence.begin(sounds_s, detection.idle_timeout_ms / 1000)

@@ -6,7 +6,7 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from starlette.concurrency import run_in_threadpool
 
@@ -14,23 +14,17 @@ from nbaudio.engine.answer import Answerer, Piece, Tally
 from nbaudio.engine.asked import Asked, Refusal
 from nbaudio.engine.realtime.items import Item, Part, new_id
 from nbaudio.engine.realtime.response_asked import ResponseAsked
+from nbaudio.engine.realtime.shared import Tell
 from nbaudio.engine.realtime.sound_formats import PCM, Sound
 from nbaudio.engine.realtime.usage import Read, cached_tokens, read_of, usage
 from nbaudio.engine.stepping import stepped
 from nbaudio.errors import NbaudioError
 
-__all__ = ["Response", "Tell"]
+__all__ = ["Response"]
 
 _PIECE_MS = 200  # of sound in an event, as in chat
 
 Status = Literal["in_progress", "completed", "cancelled", "incomplete", "failed"]
-
-
-class Tell(Protocol):
-    """Sends a server event, in order."""
-
-    def __call__(self, kind: str, /, **fields: Any) -> None:
-        """Send it."""
 
 
 class Response:

@@ -16,10 +16,10 @@ from nbaudio.engine.parts import Engine
 from nbaudio.engine.realtime.checked import decoded, required, text, whole
 from nbaudio.engine.realtime.client_secrets import ClientSecret
 from nbaudio.engine.realtime.incoming import Incoming
-from nbaudio.engine.realtime.item_reading import read_item
-from nbaudio.engine.realtime.items import Conversation, Item, new_id
+from nbaudio.engine.realtime.items import Item, new_id
 from nbaudio.engine.realtime.responding import Responding
 from nbaudio.engine.realtime.settings import Settings
+from nbaudio.engine.realtime.shared import Shared
 from nbaudio.engine.realtime.silence import Silence
 from nbaudio.errors import NbaudioError
 
@@ -62,24 +62,16 @@ class RealtimeSession:
         longest_s: float = LONGEST_S,
     ) -> None:
         self.id = secret.session_id if secret is not None else new_id("sess")
-        self._engine, self._send, self._longest_s = engine, send, longest_s
+        self._send, self._longest_s = send, longest_s
         self._expires_at = int(time.time() + longest_s)
-        self._settings = Settings()
-        self._conversation = Conversation()
-        self._incoming = Incoming(
-            engine, self._conversation, self._tell, lambda: self._settings, self._spoke, self._turn_is_over
-        )
-        if secret is not None:
-            self._incoming.set(self._settings, secret.settings)
-            self._settings = secret.settings
+        self._shared = Shared(engine, self._tell, secret.settings if secret is not None else Settings())
+        self._incoming = Incoming(self._shared, self._spoke, self._turn_is_over)
         self._outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._taken = asyncio.Event()  # set whenever the client has taken an event
         self._order = asyncio.Lock()  # one event after the other
         self._tasks: set[asyncio.Task[None]] = set()
         self._silence = Silence(self._incoming, self._prompt)
-        self._responding = Responding(
-            engine, self._conversation, self._tell, lambda: self._settings, self._incoming, self._silence, self._drained
-        )
+        self._responding = Responding(self._shared, self._incoming, self._silence, self._drained)
         self._ending: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         self._events: dict[str, Callable[[Mapping[str, Any]], Awaitable[None]]] = {
             "session.update": self._update,
@@ -209,7 +201,7 @@ class RealtimeSession:
                 raise Refusal(message, param=name, code="unsupported_parameter")
 
     def _session(self) -> dict[str, Any]:
-        return self._settings.as_event() | {"id": self.id, "expires_at": self._expires_at}
+        return self._shared.settings.as_event() | {"id": self.id, "expires_at": self._expires_at}
 
     async def _expire(self) -> None:
         await asyncio.sleep(self._longest_s)
@@ -222,7 +214,7 @@ class RealtimeSession:
     async def _warm_up(self) -> None:
         def load() -> None:
             for part in ("listener", "speaker", "brain"):
-                getattr(self._engine, part)
+                getattr(self._shared.engine, part)
 
         try:
             await to_thread.run_sync(load, abandon_on_cancel=True)
@@ -240,10 +232,10 @@ class RealtimeSession:
         await self._events[kind](event)
 
     async def _update(self, event: Mapping[str, Any]) -> None:
-        new = self._settings.updated(required(event, "session", "session"))
+        new = self._shared.settings.updated(required(event, "session", "session"))
         self._responding.check_voice(new.voice)
-        self._incoming.set(self._settings, new)
-        self._settings = new
+        self._incoming.set(new)
+        self._shared.settings = new
         self._tell("session.updated", session=self._session())
 
     # -- the person's side --------------------------------------------------------------------------------
@@ -262,12 +254,12 @@ class RealtimeSession:
     def _spoke(self) -> None:
         """Somebody begins to speak."""
         self._silence.broken()
-        detection = self._settings.turn_detection
+        detection = self._shared.settings.turn_detection
         if detection is not None and detection.interrupt_response:
             self._responding.interrupt("turn_detected")
 
     def _turn_is_over(self) -> None:
-        detection = self._settings.turn_detection
+        detection = self._shared.settings.turn_detection
         if detection is not None and detection.create_response:
             try:
                 self._responding.respond(self._responding.read(None))
@@ -279,15 +271,12 @@ class RealtimeSession:
     async def _create_item(self, event: Mapping[str, Any]) -> None:
         behind = event.get("previous_item_id")
         value = required(event, "item", "item")
-        item = await to_thread.run_sync(self._read_item, value, "item")
+        item = await to_thread.run_sync(self._incoming.read, value, "item")
         self._incoming.add(item, text(behind, "previous_item_id") if behind is not None else None)
         self._silence.broken()
 
-    def _read_item(self, value: Any, param: str) -> Item:
-        return read_item(value, param, self._settings.input_format, self._incoming.longest_s)
-
     def _item(self, event: Mapping[str, Any], doing: str) -> Item:
-        return self._conversation.get(text(required(event, "item_id", "item_id"), "item_id"), doing)
+        return self._shared.conversation.get(text(required(event, "item_id", "item_id"), "item_id"), doing)
 
     async def _retrieve(self, event: Mapping[str, Any]) -> None:
         self._tell("conversation.item.retrieved", item=self._item(event, "retrieve").as_event(with_sound=True))
@@ -295,7 +284,7 @@ class RealtimeSession:
     async def _delete(self, event: Mapping[str, Any]) -> None:
         item = self._item(event, "delete")
         self._responding.stop_saying(item)
-        self._conversation.remove(item)
+        self._shared.conversation.remove(item)
         self._tell("conversation.item.deleted", item_id=item.id)
 
     async def _truncate(self, event: Mapping[str, Any]) -> None:

@@ -22,16 +22,17 @@ class Ears:
 
     def __init__(self) -> None:
         self.heard: list[float] = []
-        self.open = asyncio.Event()
+        self.begun, self.open = asyncio.Event(), asyncio.Event()
 
     async def hear(self, sound: Sound) -> str:
         self.heard.append(round(sound.duration_ms))
+        self.begun.set()
         await self.open.wait()
         return f"{sound.duration_ms:.0f}"
 
 
 def filled(seconds: float) -> InputBuffer:
-    buffer = InputBuffer(None)
+    buffer = InputBuffer(PCM, None)
     buffer.append(silence(seconds))
     return buffer
 
@@ -45,8 +46,8 @@ async def listened(pauses: list[float], end_ms: float, *, open: bool = True) -> 
     for at_ms in pauses:
         hearing.went_on()
         hearing.paused(buffer, at_ms)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        assert hearing._part is not None
+        await (hearing._part.words if open else ears.begun.wait())
     if not pauses or end_ms - pauses[-1] > 1000:
         hearing.went_on()
     words = hearing.words(buffer, end_ms)
@@ -77,17 +78,18 @@ def test_one_part_is_listened_to_at_a_time() -> None:
 
 def test_a_part_that_fails_and_that_nobody_needs_is_none() -> None:
     async def run() -> str:
-        failing = True
+        failing, failed = True, asyncio.Event()
 
         async def hear(sound: Sound) -> str:
             if failing:
+                failed.set()
                 raise RuntimeError("no ears")
             return "words"
 
         buffer = filled(5.0)
         hearing = TurnHearing(hear, 0.0)
         hearing.paused(buffer, 1000)
-        await asyncio.sleep(0)
+        await failed.wait()
         hearing.went_on()
         failing = False
         return await hearing.words(buffer, 4000)
@@ -97,7 +99,7 @@ def test_a_part_that_fails_and_that_nobody_needs_is_none() -> None:
 
 class TestInputBuffer:
     def test_while_nobody_speaks_only_what_a_turn_may_begin_with_is_kept(self) -> None:
-        buffer = InputBuffer(TurnDetection(prefix_padding_ms=300))
+        buffer = InputBuffer(PCM, TurnDetection(prefix_padding_ms=300))
         for _ in range(50):
             buffer.append(silence(0.1))
             buffer.keep_prefix()
@@ -105,14 +107,14 @@ class TestInputBuffer:
         assert 300 <= buffer.duration_ms <= 600
 
     def test_what_is_wanted_is_kept(self) -> None:
-        buffer = InputBuffer(TurnDetection())
+        buffer = InputBuffer(PCM, TurnDetection())
         for _ in range(50):
             buffer.append(silence(0.1))
             buffer.keep_prefix(2000.0)
         assert buffer.begins_ms == pytest.approx(2000)
 
     def test_half_a_frame_waits_for_its_other_half(self) -> None:
-        buffer = InputBuffer(None)
+        buffer = InputBuffer(PCM, None)
         buffer.append(b"\x01\x02\x03")
         assert buffer.between(0.0).data == b"\x01\x02"
         buffer.append(b"\x04\x05")
@@ -122,13 +124,13 @@ class TestInputBuffer:
         sound = question() + silence(1.0)
         found = []
         for size in (7, 960, len(sound)):
-            buffer = InputBuffer(TurnDetection())
+            buffer = InputBuffer(PCM, TurnDetection())
             found.append([c for at in range(0, len(sound), size) for c in buffer.append(sound[at : at + size])])
         assert found[0] == found[1] == found[2]
         assert [change.kind for change in found[0]] == ["began", "paused", "ended"]
 
     def test_times_go_on_in_another_form(self) -> None:
-        buffer = InputBuffer(None)
+        buffer = InputBuffer(PCM, None)
         buffer.append(silence(1.5))
         buffer.reform(read_format({"type": "audio/pcmu"}, "x"))
         buffer.append(bytes(8000))

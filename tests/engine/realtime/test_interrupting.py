@@ -111,6 +111,19 @@ def test_one_answer_at_a_time(talk: Talk, brain: LetBrain) -> None:
     assert len(events[-1]["response"]["output"][0]["content"][0]["transcript"]) > len(LetBrain.SENTENCES[0])
 
 
+def test_so_many_answers_go_nowhere_at_once(talk: Talk, brain: LetBrain) -> None:
+    question = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello."}]}
+    aside: Any = {"conversation": "none", "input": [question], "output_modalities": ["text"]}
+    for _ in range(4):
+        talk.connection.response.create(response=aside)
+        talk.until("response.created")
+    talk.connection.response.create(response=aside)
+    assert talk.refused()["code"] == "rate_limit_exceeded"
+    talk.type("Hello there.")
+    talk.connection.response.create()
+    talk.until("response.created")  # that of the conversation is apart from them
+
+
 def test_where_it_may_not_be_interrupted_it_goes_on(talk: Talk, brain: LetBrain) -> None:
     detection = {"type": "server_vad", "interrupt_response": False}
     talk.set(audio={"input": {"turn_detection": detection}})

@@ -80,12 +80,13 @@ def test_when_the_server_stops_an_answer_that_was_begun_is_given_and_no_other() 
         await session.take(HELLO)
         await session.take({"type": "response.create"})
         await told.until("response.created")
-        finishing = asyncio.create_task(session.finish())
-        await asyncio.sleep(0)
-        await session.take({"type": "response.create", "response": {"conversation": "none"}})
-        assert (await told.until("error"))["error"]["code"] == "server_stopping"
-        brain.let()
-        await finishing
+
+        async def ask_for_another() -> None:
+            await session.take({"type": "response.create", "response": {"conversation": "none"}})
+            assert (await told.until("error"))["error"]["code"] == "server_stopping"
+            brain.let()
+
+        await asyncio.gather(session.finish(), ask_for_another())  # which begin in this order
         assert (await session.ended()).code == 1001
         await session.flush()
         assert (await told.until("response.done"))["response"]["status"] == "completed"
@@ -111,9 +112,15 @@ def test_a_client_that_does_not_read_is_not_worked_for() -> None:
                 await session.take({"type": "nonsense"})
                 took += 1
 
+        waiting, wait = asyncio.Event(), session._taken.wait
+
+        async def noted() -> bool:
+            waiting.set()
+            return await wait()
+
+        session._taken.wait = noted  # type: ignore[method-assign]
         flooding = asyncio.create_task(flood())
-        for _ in range(5000):
-            await asyncio.sleep(0)
+        await waiting.wait()
         assert 60 <= took <= 70
         gate.set()
         await flooding
@@ -174,7 +181,8 @@ def test_who_stays_silent_is_spoken_to_once(monkeypatch: pytest.MonkeyPatch) -> 
         await session.take({"type": "response.create"})
         triggered = await told.until("input_audio_buffer.timeout_triggered")
         answer = await told.until("response.done", 2)
-        await asyncio.sleep(0.05)  # longer than the silence that is waited for
+        await session.finish()
+        assert session._silence._waiting is None  # for the answer to this prompt no other is prepared
         await session.close()
 
         assert triggered["audio_start_ms"] == triggered["audio_end_ms"] == 1000

@@ -1,0 +1,36 @@
+"""Turns as they go out to a server: a recording as sound, and what was said before as words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nbaudio.sound.clip import Clip
+from nbaudio.turns import Turn
+from nbaudio.wire.realtime import sending
+from nbaudio.wire.realtime.session import SAMPLE_RATE
+
+__all__ = ["as_heard", "items_of", "sound_of"]
+
+
+def as_heard(clip: Clip) -> bytes:
+    """A clip as it goes out: PCM16, mono at 24,000 Hz."""
+    return clip.mono().resample(SAMPLE_RATE).encode("pcm16")
+
+
+def sound_of(turn: Turn) -> bytes:
+    """All sound of a turn, as `as_heard` gives it."""
+    return b"".join(map(as_heard, turn.clips))
+
+
+def items_of(turns: Sequence[Turn]) -> list[dict[str, Any]]:
+    """A conversation as the items of a new session: words; a recording that nobody has written down as sound."""
+    items = []
+    for turn in turns:
+        if turn.role == "tool":
+            continue  # what was made of it stands in the answer behind it
+        if turn.words.strip():
+            items.append(sending.message(turn.role, turn.words))
+        elif turn.role == "user" and turn.clips:
+            items.append(sending.recording("", sound_of(turn)))
+    return items
