@@ -548,16 +548,26 @@ def test_a_kernel_that_is_dead_leaves_no_microphone_open(opened: Opened) -> None
 def test_a_hidden_tab_goes_on(opened: Opened) -> None:
     chat = opened(before=MADE_MICROPHONE)
     chat.begin()
-    window = chat.page.context.new_cdp_session(chat.page)
-    number = window.send("Browser.getWindowForTarget")["windowId"]
-    window.send("Browser.setWindowBounds", {"windowId": number, "bounds": {"windowState": "minimized"}})
-    chat.page.wait_for_function("() => document.hidden", polling=50)
+    # What a hidden tab has: no frames, and timers once a second. Headless, no page can be hidden.
+    chat.page.evaluate("""() => {
+        const later = setTimeout;
+        window.setTimeout = (react, ms = 0, ...given) => later(react, Math.max(1000, ms), ...given);
+        window.requestAnimationFrame = () => 1;
+        Object.defineProperty(document, "hidden", {value: true});
+        document.dispatchEvent(new Event("visibilitychange"));
+    }""")
     one = noise(2 * RATE)
     chat.said("one", one)
     chat.page.wait_for_function(
         "() => widgets[0].model.sent.some(one => one.kind === 'played' && !one.sounding)", polling=100
     )
-    np.testing.assert_array_equal(trimmed(chat.output()), one / np.float32(32768))
+    chat.said("two", noise(10 * RATE))
+    chat.page.wait_for_function("() => nbaudio.players.get('the-chat-said-two').position_s > 0.2", polling=100)
+    asked_ms = chat.page.evaluate("() => performance.now()")
+    chat.send({"kind": "hush", "number": 1})
+    chat.page.wait_for_function("() => widgets[0].model.sent.some(one => one.kind === 'hushed')", polling=100)
+    assert chat.kernel_hears("hushed")[0]["at_ms"] - asked_ms < 300
+    np.testing.assert_array_equal(trimmed(chat.output())[: len(one)], one / np.float32(32768))
     at_ms = [told["at_ms"] for told in chat.kernel_hears("heard")]
     assert max(np.diff(at_ms)) < 200
 
@@ -581,8 +591,8 @@ def test_end_leaves_nothing_open(opened: Opened) -> None:
     assert chat.page.evaluate("() => [nbaudio.players.size, nbaudio.contexts.size]") == [0, 0]
     assert chat.page.evaluate("() => heldByPage().length") == before
     chat.begin()  # and once more, from 0
-    chat.listen_to_silence()
-    assert len(chat.heard_pieces()) > 5
+    chat.until("sent.at(-1).kind === 'heard' && sent.at(-1).index === 3")
+    assert len(chat.heard_pieces()) >= 4
 
 
 def test_end_before_it_is_open(opened: Opened) -> None:
@@ -609,13 +619,13 @@ def test_a_view_that_is_moved_goes_on_and_a_second_one_is_alike(opened: Opened) 
     chat.begin()
     chat.add_view("#second")
     second = chat.view("#second")
-    expect(second.get_by_role("button", name="End")).to_be_visible()
+    expect(second.get_by_role("button", name="End", exact=True)).to_be_visible()
     expect(second.locator(".nbaudio-chat-status")).to_have_text("Listening")
     assert chat.page.evaluate("() => tracks.length") == 1
     chat.remove_view(0)
     count = len(chat.heard_pieces())
     chat.until(f"sent.filter(one => one.kind === 'heard').length > {count + 40}")  # longer than without a view
-    second.get_by_role("button", name="End").click()
+    second.get_by_role("button", name="End", exact=True).click()
     chat.until_all_is_closed()
 
 
@@ -639,7 +649,7 @@ def test_a_session_of_another_tab(opened: Opened) -> None:
     chat.said("one", noise(2400))
     chat.send({"kind": "hush", "number": 1})
     assert chat.sent() == []  # it is not this page that plays
-    assert chat.page.evaluate("() => nbaudio.players.size") == 0
+    assert not chat.page.evaluate("() => nbaudio.players?.size")
     chat.button("End").click()
     assert chat.sent() == [{"kind": "close"}]
     chat.set(session="closed")
@@ -728,7 +738,7 @@ def test_the_waves_show_who_was_heard(opened: Opened) -> None:
         let rows = 0;
         for (let y = 0; y < canvas.height; y++) {
             let found = false;
-            for (let x = 0; x < canvas.width; x++) found ||= data[4 * (y * canvas.width + x) + 3] > 128;
+            for (let x = 0; x < canvas.width; x++) found ||= data[4 * (y * canvas.width + x) + 3] > 20;
             rows += found;
         }
         return rows / canvas.height;

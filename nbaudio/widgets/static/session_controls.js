@@ -57,7 +57,10 @@ export class SessionControls {
     this.more = [];
     const on = (/** @type {EventTarget} */ target, /** @type {string} */ event, /** @type {() => void} */ react) =>
       target.addEventListener(event, react, { signal });
-    on(this.main, "click", () => (session.state === "closed" ? session.begin() : session.end()));
+    on(this.main, "click", () => {
+      if (session.state === "closed") session.begin();
+      else if (session.state !== "closing") session.end();
+    });
     on(this.#mute, "click", () => session.mute(!session.muted));
     on(this.#interrupt, "click", () => void session.interrupt());
     on(this.#reopen, "click", () => void session.openMicrophone());
@@ -93,7 +96,8 @@ export class SessionControls {
     const { state, live, holdToTalk, hears, asking, held } = session;
     const begins = state === "closed" || state === "closing";
     const hopeless = Boolean(this.#chat.recording?.hopeless);
-    put(this.main, "disabled", this.#chat.severed || state === "closing" || (state === "closed" && hopeless));
+    put(this.main, "disabled", this.#chat.severed || (state === "closed" && hopeless));
+    put(this.main, "aria-disabled", state === "closing" ? "true" : null); // it keeps the keyboard
     put(this.main, "data-state", begins ? null : state);
     put(this.main, "title", begins ? "Open the microphone and talk with the model" : "End the session and shut the microphone");
     redraw(this.#sign, begins ? MICROPHONE : STOP);
@@ -104,7 +108,7 @@ export class SessionControls {
     show(this.#hold.element, holdToTalk);
     put(this.#hold.element, "disabled", !hears && !held);
     put(this.#hold.element, "data-state", held ? "recording" : null);
-    this.#hold.show(MICROPHONE, holdLabel(held, this.#hold.down));
+    this.#showHold();
     show(this.#mute, !holdToTalk && (hears || asking));
     put(this.#mute, "aria-pressed", String(session.muted));
     show(this.#reopen, !hears && !asking);
@@ -143,7 +147,13 @@ export class SessionControls {
     return true;
   }
 
+  /** Whether it is down changes without anybody's telling. */
+  #showHold() {
+    this.#hold.show(MICROPHONE, holdLabel(this.#session.held, this.#hold.down));
+  }
+
   #showLevel() {
+    this.#showHold();
     const { you, model } = this.#session.level;
     this.#waves.you.add(you);
     this.#waves.model.add(model);
