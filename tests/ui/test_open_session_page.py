@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -141,10 +142,14 @@ def trimmed(output: Samples) -> Samples:
 
 def loudness_agrees(sound: Samples, said: Samples) -> float:
     """How alike two sounds go up and down, whatever lies between their beginnings: -1 to 1."""
-    loud, soft = (np.array([decibel(part + 1e-9) for part in np.array_split(one, len(one) // 480)]) for one in (sound, said))
-    loud, soft = np.clip(loud, -60, 0), np.clip(soft, -60, 0)
+
+    def levels(one: Samples) -> Samples:  # of each 20 ms
+        parts = np.array_split(one, len(one) // 480)
+        return np.clip([decibel(part + 1e-9) for part in parts], -60, 0)
+
+    loud, soft = levels(sound), levels(said)
     found = []
-    for shift in range(0, 40):
+    for shift in range(40):
         size = min(len(loud), len(soft) - shift)
         found.append(np.corrcoef(loud[:size], soft[shift : shift + size])[0, 1])
     return float(max(found))
@@ -218,8 +223,7 @@ def test_muted_it_goes_on_with_silence(opened: Opened) -> None:
     assert chat.kernel_hears("close")
 
 
-@pytest.mark.parametrize("how", ["pointer", "Space in the chat", "Space on the button"])
-def test_where_a_button_is_to_be_held(opened: Opened, how: str) -> None:
+def test_where_a_button_is_to_be_held(opened: Opened) -> None:
     chat = opened(before=MADE_MICROPHONE, hold_to_talk=True)
     chat.button("Begin talking").click()
     chat.set(session="open")
@@ -231,28 +235,30 @@ def test_where_a_button_is_to_be_held(opened: Opened, how: str) -> None:
     chat.speak()
     chat.until_played("one", 0.6)  # the page's ear says nothing here
     assert not chat.kernel_hears("heard")
-    if how == "pointer":
-        hold.hover()
-        chat.page.mouse.down()
-    else:
-        (chat.view() if how == "Space in the chat" else hold).focus()
-        chat.page.keyboard.down("Space")
-        chat.page.keyboard.down("Space")  # it repeats while it is held
-    expect(chat.button("Release to send")).to_be_visible()
-    expect(chat.status).to_have_text("You are speaking")
-    chat.until("sent.some(one => one.kind === 'interrupt')")  # who talks does not want to hear
-    assert chat.kernel_hears("interrupt")[0]["sounded"] == "one"
-    chat.until("sent.filter(one => one.kind === 'heard').length >= 12")
-    if how == "pointer":
-        chat.page.mouse.up()
-    else:
-        chat.page.keyboard.up("Space")
-    chat.until("sent.some(one => one.kind === 'turn over')")
-    count = len(chat.heard_pieces())
-    expect(hold).to_be_visible()
-    chat.page.wait_for_timeout(200)
-    assert len(chat.heard_pieces()) == count  # all of it came before
-    assert [one["kind"] for one in chat.sent()][-1] == "turn over"
+    for turn, how in enumerate(("pointer", "Space in the chat", "Space on the button"), 1):
+        if how == "pointer":
+            hold.hover()
+            chat.page.mouse.down()
+        else:
+            (chat.view() if how == "Space in the chat" else hold).focus()
+            chat.page.keyboard.down("Space")
+            chat.page.keyboard.down("Space")  # it repeats while it is held
+        expect(chat.button("Release to send")).to_be_visible()
+        expect(chat.status).to_have_text("You are speaking")
+        chat.until("sent.some(one => one.kind === 'interrupt')")  # who talks does not want to hear
+        count = len(chat.heard_pieces())
+        chat.until(f"sent.filter(one => one.kind === 'heard').length >= {count + 12}")
+        if how == "pointer":
+            chat.page.mouse.up()
+        else:
+            chat.page.keyboard.up("Space")
+        chat.until(f"sent.filter(one => one.kind === 'turn over').length === {turn}")
+        count = len(chat.heard_pieces())
+        expect(hold).to_be_visible()
+        chat.page.wait_for_timeout(200)
+        assert len(chat.heard_pieces()) == count  # all of it came before
+        assert [one["kind"] for one in chat.sent()][-1] == "turn over"
+    assert [one["sounded"] for one in chat.kernel_hears("interrupt")] == ["one"]
     assert chat.page.evaluate("() => leaked") == []
 
 
@@ -302,7 +308,7 @@ def test_what_is_said_is_heard_as_it_is_and_in_order(opened: Opened) -> None:
     first = [told for told in played if told[0] == "one"]
     assert first[0][1] < 0.05 * RATE  # its first sound
     assert 4 <= len(first) <= 7
-    for before, after in zip(first, first[1:], strict=False):
+    for before, after in pairwise(first):
         assert (after[1] - before[1]) / RATE == pytest.approx((after[3] - before[3]) / 1000, abs=0.05)
     assert chat.page.evaluate("() => nbaudio.players.size") == 0  # nothing is kept of what is over
 
@@ -345,7 +351,7 @@ def test_hush_is_silence_at_once_and_tells_what_was_heard(opened: Opened) -> Non
     assert (hushed["number"], hushed["sounded"]) == (7, "one")
     assert hushed["played"].keys() == {"one", "two"}
     assert hushed["played"]["two"] == 0
-    first = trimmed(heard[: -2400])
+    first = trimmed(heard[:-2400])
     assert hushed["played"]["one"] == pytest.approx(len(first), abs=0.005 * RATE)
     np.testing.assert_array_equal(first[:12_000], one[:12_000] / np.float32(32768))
     np.testing.assert_array_equal(heard[-2400:], noise(2400, seed=3) / np.float32(32768))
@@ -355,26 +361,25 @@ def test_hush_is_silence_at_once_and_tells_what_was_heard(opened: Opened) -> Non
     assert (told["number"], told["played"], told["sounded"]) == (8, {}, "")
 
 
-@pytest.mark.parametrize("how", ["button", "Space", "Escape", "Escape in the text box"])
-def test_the_person_interrupts(opened: Opened, how: str) -> None:
+def test_the_person_interrupts(opened: Opened) -> None:
     chat = opened(before=MADE_MICROPHONE)
     chat.begin()
     expect(chat.button("Interrupt")).to_have_attribute("aria-disabled", "true")
-    chat.said("one", noise(10 * RATE))
-    chat.until_played("one", 0.3)
-    if how == "button":
-        chat.button("Interrupt").click()
-    elif how == "Escape in the text box":
-        chat.text.press("Escape")
-    else:
-        chat.view().focus()
-        chat.page.keyboard.press(how)
-    chat.until("sent.some(one => one.kind === 'interrupt')")
-    (told,) = chat.kernel_hears("interrupt")
-    heard = trimmed(chat.output())
-    assert told["sounded"] == "one"
-    assert told["played"]["one"] == pytest.approx(len(heard), abs=0.005 * RATE)
-    expect(chat.status).to_have_text("Listening")
+    for number, how in enumerate(("button", "Space", "Escape", "Escape in the text box")):
+        chat.said(how, noise(10 * RATE))
+        chat.until_played(how, 0.2)
+        if how == "button":
+            chat.button("Interrupt").click()
+        elif how == "Escape in the text box":
+            chat.text.press("Escape")
+        else:
+            chat.view().focus()
+            chat.page.keyboard.press(how)
+        chat.until(f"sent.filter(one => one.kind === 'interrupt').length === {number + 1}")
+        told = chat.kernel_hears("interrupt")[number]
+        assert told["sounded"] == how
+        assert told["played"] == {how: pytest.approx(len(trimmed(chat.output())), abs=0.005 * RATE)}
+        expect(chat.status).to_have_text("Listening")
     assert chat.page.evaluate("() => leaked") == []
 
 
@@ -419,7 +424,7 @@ def test_who_begins_to_speak_is_not_talked_over(opened: Opened) -> None:
     chat.send({"kind": "speech", "began": True})
     stood_s = chat.at("one")
     chat.page.wait_for_timeout(900)  # longer than it would wait for the kernel's word
-    assert chat.at("one") == stood_s
+    assert chat.at("one") == pytest.approx(stood_s, abs=0.05)
     expect(chat.status).to_have_text("You are speaking")
     chat.send({"kind": "hush", "number": 1})
     chat.until("sent.some(one => one.kind === 'hushed')")
@@ -482,14 +487,18 @@ def test_a_microphone_that_goes_away_can_be_opened_again(opened: Opened) -> None
     chat.heard_pieces()  # numbered on
 
 
-@pytest.mark.parametrize("name", ["NotAllowedError", "NotFoundError", "NotReadableError"])
-def test_without_a_microphone_it_says_why_and_one_can_type(opened: Opened, name: str) -> None:
-    refuse = "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', '" + name + "'); };"
+def test_without_a_microphone_it_says_why_and_one_can_type(opened: Opened) -> None:
+    refuse = "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', window.reason); };"
     chat = opened(before=refuse)
-    chat.button("Begin talking").click()
-    words = {"NotAllowedError": "told not to let", "NotFoundError": "No microphone", "NotReadableError": "Another program"}
-    expect(chat.view().locator(".nbaudio-chat-shut")).to_contain_text(words[name])
-    assert [one["kind"] for one in chat.sent()] == ["open", "close"]
+    for name, words in (
+        ("NotAllowedError", "told not to let"),
+        ("NotFoundError", "No microphone"),
+        ("NotReadableError", "Another program"),
+    ):
+        chat.page.evaluate("name => { window.reason = name; }", name)
+        chat.button("Begin talking").click()
+        expect(chat.view().locator(".nbaudio-chat-shut")).to_contain_text(words)
+        assert [one["kind"] for one in chat.sent()][-2:] == ["open", "close"]
     expect(chat.button("Begin talking")).to_be_enabled()
     chat.text.fill("Hello")
     chat.text.press("Enter")
@@ -596,7 +605,8 @@ def test_end_leaves_nothing_open(opened: Opened) -> None:
 
 
 def test_end_before_it_is_open(opened: Opened) -> None:
-    chat = opened(before=MADE_MICROPHONE.replace("async wanted => {", "async wanted => { await new Promise(r => { window.allow = r; });"))
+    ask = "async wanted => { await new Promise(allow => { window.allow = allow; });"
+    chat = opened(before=MADE_MICROPHONE.replace("async wanted => {", ask))
     chat.button("Begin talking").click()
     expect(chat.status).to_contain_text("The browser may ask")
     chat.button("End").click()
@@ -672,7 +682,12 @@ def listening(opened: Opened, **options: Any) -> SessionOnPage:
 
 def spoken_to(opened: Opened, **options: Any) -> SessionOnPage:
     chat = listening(opened, **options)
-    chat.page.evaluate("async () => { for (const dbfs of [-30, -14, -22, -9, -60, -12, -20, -200]) { speak(dbfs); await settled(160); } }")
+    chat.page.evaluate("""async () => {
+        for (const dbfs of [-30, -14, -22, -9, -60, -12, -20, -200]) {
+            speak(dbfs);
+            await settled(160);
+        }
+    }""")
     chat.send({"kind": "speech", "began": True})
     return chat
 
