@@ -522,6 +522,10 @@ def test_the_kernel_refuses(opened: Opened) -> None:
     expect(chat.button("Begin talking")).to_be_enabled()
     expect(chat.view().get_by_role("alert")).to_have_text("The key is wrong.")
     chat.until_all_is_closed()
+    chat.set(trouble={"words": "The key is wrong.", "session": True})
+    chat.button("Try again").click()
+    chat.until("sent.at(-1).kind === 'heard'")
+    assert [one["kind"] for one in chat.sent(but=("ready", "focus", "heard"))] == ["open", "close", "open"]
 
 
 def test_the_kernel_ends_it(opened: Opened) -> None:
@@ -660,10 +664,13 @@ def test_a_session_of_another_tab(opened: Opened) -> None:
     chat.send({"kind": "hush", "number": 1})
     assert chat.sent() == []  # it is not this page that plays
     assert not chat.page.evaluate("() => nbaudio.players?.size")
-    chat.button("End").click()
+    chat.button("Begin talking").click()  # it ends there, and begins here
     assert chat.sent() == [{"kind": "close"}]
+    expect(chat.status).to_have_text("Ending …")
     chat.set(session="closed")
-    expect(chat.button("Begin talking")).to_be_enabled()
+    chat.until("sent.some(one => one.kind === 'heard')")
+    assert chat.sent(but=("ready", "focus", "heard")) == [{"kind": "close"}, {"kind": "open"}]
+    expect(chat.button("End")).to_be_visible()
 
 
 # -- looks ------------------------------------------------------------------------------------------------------

@@ -58,8 +58,8 @@ export class SessionControls {
     const on = (/** @type {EventTarget} */ target, /** @type {string} */ event, /** @type {() => void} */ react) =>
       target.addEventListener(event, react, { signal });
     on(this.main, "click", () => {
-      if (session.state === "closed") session.begin();
-      else if (session.state !== "closing") session.end();
+      if (session.live) session.end();
+      else session.begin();
     });
     on(this.#mute, "click", () => session.mute(!session.muted));
     on(this.#interrupt, "click", () => void session.interrupt());
@@ -94,7 +94,7 @@ export class SessionControls {
   show() {
     const session = this.#session;
     const { state, live, holdToTalk, hears, asking, held } = session;
-    const begins = state === "closed" || state === "closing";
+    const begins = !live;
     const hopeless = Boolean(this.#chat.recording?.hopeless);
     put(this.main, "disabled", this.#chat.severed || (state === "closed" && hopeless));
     put(this.main, "aria-disabled", state === "closing" ? "true" : null); // it keeps the keyboard
@@ -112,7 +112,8 @@ export class SessionControls {
     show(this.#mute, !holdToTalk && (hears || asking));
     put(this.#mute, "aria-pressed", String(session.muted));
     show(this.#reopen, !hears && !asking);
-    put(this.#interrupt, "aria-disabled", session.answering || this.#chat.busy ? null : "true");
+    const answering = session.answering || this.#chat.turns.some((turn) => turn.arriving);
+    put(this.#interrupt, "aria-disabled", answering ? null : "true");
     const key = holdToTalk ? "Escape" : "Space or Escape";
     put(this.#interrupt, "title", `Interrupt the model (${key})`);
     say(this.#notice, live ? session.notice : "");
