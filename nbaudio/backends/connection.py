@@ -104,9 +104,7 @@ class Connection:
                     await response.aclose()
             await anyio.sleep(pause)
 
-    async def events(
-        self, response: httpx.Response, quick: Callable[[str], Any] | None = None
-    ) -> AsyncIterator[Any]:
+    async def events(self, response: httpx.Response, quick: Callable[[str], Any] | None = None) -> AsyncIterator[Any]:
         """The JSON of each server-sent event of a response, and `DONE` for ``[DONE]``.
 
         Parameters

@@ -185,19 +185,19 @@ class Store:
         return number
 
     def _put_sound(self, clip: Clip, came: Coming | None) -> str:
-        sound, number = clip.recorded or Whole(clip.as_kept()[0]), None
-        known = came.name_of(sound) if came is not None else ""
-        name = known or sound.name
-        if self.connection.execute("SELECT 1 FROM sound WHERE digest = ?", (name,)).fetchone() is None:
-            if came is not None and known:
-                number = came.become(sound)
-            if number is None and len(sound.digests) > 1:
+        execute, insert = self.connection.execute, "INSERT INTO sound (digest, data, long_sound) VALUES (?, ?, ?)"
+        if came is not None and (found := came.become(clip)) is not None:
+            execute(insert, (found[0], b"", found[1]))
+            return found[0]
+        sound = clip.recorded or Whole(clip.as_kept()[0])
+        if execute("SELECT 1 FROM sound WHERE digest = ?", (sound.name,)).fetchone() is None:
+            row: tuple[str, bytes, int | None] = sound.name, sound.part(0), None
+            if len(sound.digests) > 1:
                 recording = str(clip.recorded.path) if clip.recorded is not None else ""
-                number = put_long(self.connection, recording, sound)
+                row = sound.name, b"", put_long(self.connection, recording, sound)
                 self.said.add(recording)
-            row = name, sound.part(0) if number is None else b"", number
-            self.connection.execute("INSERT INTO sound (digest, data, long_sound) VALUES (?, ?, ?)", row)
-        return name
+            execute(insert, row)
+        return sound.name
 
     def number_of(self, chat: str, turn: Turn) -> int | None:
         """Under which number a turn of a conversation stands there."""

@@ -1,7 +1,8 @@
 """The chunks that a spoken answer mostly consists of, read in one go: some sound, and nothing else that is new.
 
-To look through a chunk as plain data, and then to decode its sound, takes twice as long. Whatever is not just like that,
-with a field more or of another kind, is for `nbaudio.wire.answers.AnswerReader.take_chunk`, which takes all there is.
+To look through a chunk as plain data, and then to decode its sound, takes twice as long. Whatever is not just like
+that, with a field more or of another kind, is for `nbaudio.wire.answers.AnswerReader.take_chunk`, which takes all
+there is.
 """
 
 from __future__ import annotations
