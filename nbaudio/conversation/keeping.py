@@ -22,7 +22,7 @@ from nbaudio.wire.answers import AudioDelta, TextDelta
 __all__ = ["Keeping", "Piece", "stopped"]
 
 Piece: TypeAlias = TextDelta | AudioDelta
-_TOGETHER_S = 0.005  # to write a piece down and to wake who waits takes longer than to read it: so many go at once
+_TOGETHER_S = 0.003  # to write a piece down and to wake who waits takes longer than to read it: so many go at once
 _STOPPING_S = 0.3  # a request ends within milliseconds; whoever stops it is not kept longer than this
 
 

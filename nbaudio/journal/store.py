@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Store", "identity", "plain", "set_aside"]
 
 _PATIENCE_MS = 3000
+_CACHE_KIB = 400  # a few seconds of sound; what is read again is in the system's cache
 _abandoned: list[sqlite3.Connection] = []
 
 
@@ -78,6 +79,7 @@ class Store:
                 time.sleep(0.05)
         execute("PRAGMA synchronous = NORMAL")  # what is committed outlives the process; only a power cut may take it
         execute("PRAGMA foreign_keys = ON")
+        execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         execute("PRAGMA wal_autocheckpoint = 0")  # never while an answer comes; see `tidy`
         execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         return migrate(self.connection)
