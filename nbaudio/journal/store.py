@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Store", "identity", "plain", "set_aside"]
 
 _PATIENCE_MS = 3000
-_CACHE_KIB = 400  # a few seconds of sound; what is read again is in the system's cache
+_CACHE_KIB = 600  # a few seconds of sound; what is read again is in the system's cache
 _abandoned: list[sqlite3.Connection] = []
 
 
