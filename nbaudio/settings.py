@@ -298,14 +298,18 @@ def _from_project(target: NbAudio) -> dict[str, tuple[Any, str]]:
 
 
 def _tool_table(file: Path) -> dict[str, Any] | None:
-    if sys.version_info >= (3, 11):
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    if sys.version_info >= (3, 11):  # here, for where there is no file it is not needed, and takes a while
         import tomllib
     else:
         import tomli as tomllib
     try:
-        tools = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return None  # none there, or somebody else's broken file, which is not ours to complain of
+        tools = tomllib.loads(text).get("tool", {})
+    except tomllib.TOMLDecodeError:
+        return None  # somebody else's broken file, which is not ours to complain of
     table = tools.get("nbaudio") if isinstance(tools, dict) else None
     return table if isinstance(table, dict) else None
 

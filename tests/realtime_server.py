@@ -10,7 +10,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -34,12 +34,15 @@ class RealtimeServer:
     """What it says, what it was told, and how it misbehaves."""
 
     def __init__(self) -> None:
-        self.words = "Yes, they are good family dogs."
+        self.words: str | Callable[[str], str] = "Yes, they are good family dogs."
+        """What it says, or gives for what was written to it."""
         self.sound_s = 1.2
         self.heard = "Is a golden retriever a good family dog?"
         self.tool_calls: list[tuple[str, str]] = []
         """Of the next response: names and arguments."""
         self.calls_again = False
+        self.instead: list[Callable[[_Connection], None]] = []
+        """What the next responses do in the place of speaking."""
         self.deaf = False
         """Whether nothing is answered."""
         self.events: list[dict[str, Any]] = []
@@ -129,6 +132,9 @@ class _Connection:
         self._sound = bytearray()
         self._committed = 0
         self._speech_ms: int | None = None
+        self._written = ""
+        self.over = threading.Event()
+        """Set when the connection is."""
         self._answering: threading.Thread | None = None
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
@@ -165,6 +171,7 @@ class _Connection:
         finally:
             self.gone.set()
             self._cancelled.set()
+            self.over.set()
             if self._answering is not None:
                 self._server.hold.set()
                 self._answering.join(WAIT_S)
@@ -193,6 +200,7 @@ class _Connection:
             case "conversation.item.create":
                 item = {"id": f"item_{next(self._numbers)}", "object": "realtime.item", "status": "completed"}
                 item |= event["item"]
+                self._written = "".join(part.get("text", "") for part in item.get("content", ()))
                 self.say("conversation.item.added", previous_item_id=None, item=item)
                 self.say("conversation.item.done", previous_item_id=None, item=item)
             case "conversation.item.truncate":
@@ -279,7 +287,10 @@ class _Connection:
 
     def _speak(self, _: Any) -> None:
         with suppress(ConnectionClosed):
-            self._speak_out()
+            if self._server.instead:
+                self._server.instead.pop(0)(self)
+            else:
+                self._speak_out()
 
     def _speak_out(self) -> None:
         response = {"id": f"resp_{next(self._numbers)}", "object": "realtime.response", "status": "in_progress"}
@@ -289,7 +300,8 @@ class _Connection:
         self.say("response.created", response={**response, "output": []})
         self.say("response.output_item.added", response_id=response["id"], output_index=0, item=item)
         aloud = self.session["output_modalities"] == ["audio"]
-        words = self._server.words.split(" ")
+        says = self._server.words
+        words = (says if isinstance(says, str) else says(self._written)).split(" ")
         frames = int(self._server.sound_s * 24_000) // len(words)
         said = []
         for place, word in enumerate(words):

@@ -36,7 +36,7 @@ async def send(
         ) as response:
             # Branch on what came, not on what was asked for: some servers ignore `stream`.
             if response.headers.get("content-type", "").startswith("text/event-stream"):
-                async for chunk in connection.events(response):
+                async for chunk in connection.events(response, None if shaped else reader.sound_in):
                     if chunk is DONE:
                         reader.ended = True
                     else:

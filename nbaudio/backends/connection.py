@@ -104,8 +104,14 @@ class Connection:
                     await response.aclose()
             await anyio.sleep(pause)
 
-    async def events(self, response: httpx.Response) -> AsyncIterator[Any]:
+    async def events(self, response: httpx.Response, quick: Callable[[str], Any] | None = None) -> AsyncIterator[Any]:
         """The JSON of each server-sent event of a response, and `DONE` for ``[DONE]``.
+
+        Parameters
+        ----------
+        response : httpx.Response
+        quick : callable, optional
+            Reads what it knows well, which is then given in the place of its JSON; of all else it gives None.
 
         Raises
         ------
@@ -115,7 +121,7 @@ class Connection:
         decoder = SseDecoder()
         async for data in response.aiter_raw() if _plain(response) else response.aiter_bytes():
             for event in decoder.feed(data):
-                yield self._event(event)
+                yield (quick(event) if quick is not None else None) or self._event(event)
         for event in decoder.flush():
             yield self._event(event)
 

@@ -5,21 +5,54 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 from nbaudio.conversation.keeping import Piece
+from nbaudio.wire.answers import AudioDelta
 
-__all__ = ["next_of", "putting_here"]
+__all__ = ["Crossing", "putting_here"]
+
+_LET_S = 0.002  # an idle thread begins to run within a tenth of this
 
 
-def next_of(arrived: queue.SimpleQueue[Sequence[Piece] | None]) -> Sequence[Piece] | None:
-    """The next pieces, waited for in this thread; None at the end."""
-    while True:
-        try:
-            return arrived.get(timeout=0.2)  # in ticks, so that Ctrl-C is heard on Windows too
-        except queue.Empty:
-            continue
+class Crossing:
+    """Pieces that are waited for in this thread.
+
+    A loop that reads an answer as fast as it comes keeps Python's lock for 5 ms (`sys.getswitchinterval`) before others
+    run at all. So with the first sound the loop lets go of it, if somebody is waiting, until that one has it.
+    """
+
+    def __init__(self) -> None:
+        self._arrived: queue.SimpleQueue[Sequence[Piece] | None] = queue.SimpleQueue()
+        self._waits = self._sounds = self._hands_over = False
+        self._taken = threading.Lock()
+        self._taken.acquire()
+
+    def put(self, pieces: Sequence[Piece] | None) -> None:
+        """Hand pieces over; None is the end."""
+        first = not self._sounds and any(isinstance(piece, AudioDelta) for piece in pieces or ())
+        self._sounds = self._sounds or first
+        self._hands_over = first and self._waits
+        self._arrived.put(pieces)
+        if self._hands_over:
+            self._taken.acquire(timeout=_LET_S)
+
+    def next(self) -> Sequence[Piece] | None:
+        """The next pieces; None at the end."""
+        self._waits = True
+        while True:
+            try:
+                pieces = self._arrived.get(timeout=0.2)  # in ticks, so that Ctrl-C is heard on Windows too
+                break
+            except queue.Empty:
+                continue
+        self._waits = False
+        if self._hands_over:
+            self._hands_over = False
+            self._taken.release()
+        return pieces
 
 
 def putting_here(arrived: asyncio.Queue[Sequence[Piece] | None]) -> Any:

@@ -22,7 +22,7 @@ from nbaudio.wire.answers import AudioDelta, TextDelta
 __all__ = ["Keeping", "Piece", "stopped"]
 
 Piece: TypeAlias = TextDelta | AudioDelta
-_TOGETHER_S = 0.002  # to write a piece down and to wake who waits takes longer than to read it: so many go at once
+_TOGETHER_S = 0.003  # to write a piece down and to wake who waits takes longer than to read it: so many go at once
 _STOPPING_S = 0.3  # a request ends within milliseconds; whoever stops it is not kept longer than this
 
 
@@ -106,11 +106,12 @@ class Keeping:
 
         def take(piece: Piece) -> None:
             nonlocal sounding
-            begins = not sounding and isinstance(piece, AudioDelta)
-            if begins or not arrived:  # where the time is past, as soon as the request waits for more
-                here.call_at(0.0 if begins else not_before, hand_over)
-            sounding = sounding or begins
+            if not arrived:  # where the time is past, as soon as the request waits for more
+                here.call_at(not_before, hand_over)
             arrived.append(piece)
+            if not sounding and isinstance(piece, AudioDelta):
+                sounding = True
+                hand_over()
 
         try:
             return await self._sending.run(exchange, take)

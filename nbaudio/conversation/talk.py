@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import queue
 import uuid
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from typing import Any
@@ -15,7 +14,7 @@ from nbaudio.completing.exchange import exchange_for
 from nbaudio.conversation.again import Again
 from nbaudio.conversation.answering import Answering
 from nbaudio.conversation.counted import Counted
-from nbaudio.conversation.crossing import next_of, putting_here
+from nbaudio.conversation.crossing import Crossing, putting_here
 from nbaudio.conversation.entering import Entering
 from nbaudio.conversation.keeping import Keeping, Piece
 from nbaudio.conversation.messages import from_messages
@@ -246,10 +245,10 @@ class Conversation(Counted, WaysOut):
         keeping = self._ask(turn_of(parts), aloud, {"stream": True, **options})
         with keeping:
             while True:
-                arrived: queue.SimpleQueue[Sequence[Piece] | None] = queue.SimpleQueue()
+                arrived = Crossing()
                 future = keeping.start(arrived.put)
                 future.add_done_callback(lambda _, put=arrived.put: put(None))  # type: ignore[misc]
-                while (pieces := next_of(arrived)) is not None:
+                while (pieces := arrived.next()) is not None:
                     yield from pieces
                 reply = future.result()
                 if (calling := keeping.calling(reply)) is None:

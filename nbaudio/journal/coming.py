@@ -13,9 +13,10 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from nbaudio.journal.long_sounds import InParts
 from nbaudio.journal.store import Store
-from nbaudio.sound.parts import HEADER_BYTES, GrowingDigests, name_of
+from nbaudio.sound.clip import Clip
+from nbaudio.sound.codecs import wav_header
+from nbaudio.sound.parts import HEADER_BYTES, PART_BYTES, came_name
 from nbaudio.sound.spool import Spooled
 from nbaudio.turns import Turn
 from nbaudio.wire.answers import AudioDelta, TextDelta
@@ -38,8 +39,8 @@ class Coming:
         self._lock = threading.Lock()
         self._number: int | None = None  # of the long sound
         self._sample_rate = 0
-        self._digests, self._checksum = GrowingDigests(), 0
-        self._size = self._written = 0  # bytes of sound that have come, and that are in the journal
+        self._size = self._checksum = 0  # of the sound that has come: bytes, and CRC-32
+        self._written = 0  # bytes of it that are in the journal
         self._sound: list[bytes] = []
         self._words: list[tuple[int, bytes]] = []  # with how many bytes of sound came before them
 
@@ -51,7 +52,6 @@ class Coming:
                     self._words.append((self._size, event.text.encode("utf-8", "surrogatepass")))
                 else:
                     self._sample_rate = self._sample_rate or event.sample_rate
-                    self._digests.add(event.pcm16)
                     self._checksum = zlib.crc32(event.pcm16, self._checksum)
                     self._size += len(event.pcm16)
                     self._sound.append(event.pcm16)
@@ -88,37 +88,33 @@ class Coming:
             )
         return number
 
-    def name_of(self, sound: InParts) -> str:
-        """The name of a sound, where it is what has come, as far as that can be seen at once; else nothing."""
-        with self._lock:
-            if not self._is(sound):
-                return ""
-            return name_of([hashlib.sha256(sound.part(0)).digest(), *self._digests.all()])
+    def become(self, clip: Clip) -> tuple[str, int] | None:
+        """Have what came be the sound of an answer that is whole, in a transaction; nothing is to be written after it.
 
-    def _is(self, sound: InParts) -> bool:
-        if isinstance(sound, Spooled):  # whose digests nobody has made yet: that takes longer than to write it down
-            found = (2 * sound.frames, sound.sample_rate, sound.checksum)
-            return found == (self._size, self._sample_rate, self._checksum)
-        return bool(self._size) and list(sound.digests[1:]) == self._digests.all()
-
-    def become(self, sound: InParts) -> int | None:
-        """Have what came be this sound, that is said; in a transaction, the last thing that is done with it.
-
-        Gives the number of the long sound; None where it is another, or what came is not there any more.
+        Gives the name of the sound and the number of the long one; None where the answer has another sound or a short
+        one, or what came is not there any more.
         """
         with self._lock:
-            if not (self._is(sound) and self.store.has(self._question)):
+            header = wav_header(self._size, self._sample_rate)
+            if self._size <= PART_BYTES or not self._is(clip, header) or not self.store.has(self._question):
                 return None
-            number = self._write()
-            given = self.store.connection.execute("UPDATE long_sound SET question = NULL WHERE number = ?", (number,))
-            if not given.rowcount:
+            number, execute = self._write(), self.store.connection.execute
+            if (
+                number is None
+                or not execute("UPDATE long_sound SET question = NULL WHERE number = ?", (number,)).rowcount
+            ):
                 return None
-            header = sound.part(0)
             row = (number, hashlib.sha256(header).digest(), header)
-            self.store.connection.execute(
-                "INSERT INTO part (long_sound, position, digest, data) VALUES (?, 0, ?, ?)", row
-            )
-            return number
+            execute("INSERT INTO part (long_sound, position, digest, data) VALUES (?, 0, ?, ?)", row)
+            return came_name(header, self._checksum), number
+
+    def _is(self, clip: Clip, header: bytes) -> bool:
+        if isinstance(clip.recorded, Spooled):
+            found = (2 * clip.frames, clip.sample_rate, clip.recorded.checksum)
+            return found == (self._size, self._sample_rate, self._checksum)
+        file = clip.as_kept()[0]
+        same = len(file) == HEADER_BYTES + self._size and file.startswith(header)
+        return same and zlib.crc32(memoryview(file)[HEADER_BYTES:]) == self._checksum
 
 
 @dataclass

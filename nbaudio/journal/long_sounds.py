@@ -1,8 +1,8 @@
 """Long sounds in the journal: in parts, so that a recording can be written down while it is recorded.
 
 One that is still recorded has the name of its file; whoever has more of it brings it up to date, and what stands there
-already is not written again. When it is said it becomes a sound as any other, and has no such name any more. The sound of an answer, see
-`nbaudio.journal.coming`, has the parts in which it came instead.
+already is not written again. When it is said it becomes a sound as any other, and has no such name any more. The sound
+of an answer has the parts in which it came instead, see `nbaudio.journal.coming`.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Store", "identity", "plain", "set_aside"]
 
 _PATIENCE_MS = 3000
+_CACHE_KIB = 600  # a few seconds of sound; what is read again is in the system's cache
 _abandoned: list[sqlite3.Connection] = []
 
 
@@ -78,6 +79,7 @@ class Store:
                 time.sleep(0.05)
         execute("PRAGMA synchronous = NORMAL")  # what is committed outlives the process; only a power cut may take it
         execute("PRAGMA foreign_keys = ON")
+        execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         execute("PRAGMA wal_autocheckpoint = 0")  # never while an answer comes; see `tidy`
         execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         return migrate(self.connection)
@@ -185,19 +187,19 @@ class Store:
         return number
 
     def _put_sound(self, clip: Clip, came: Coming | None) -> str:
-        sound, number = clip.recorded or Whole(clip.as_kept()[0]), None
-        known = came.name_of(sound) if came is not None else ""
-        name = known or sound.name
-        if self.connection.execute("SELECT 1 FROM sound WHERE digest = ?", (name,)).fetchone() is None:
-            if came is not None and known:
-                number = came.become(sound)
-            if number is None and len(sound.digests) > 1:
+        execute, insert = self.connection.execute, "INSERT INTO sound (digest, data, long_sound) VALUES (?, ?, ?)"
+        if came is not None and (found := came.become(clip)) is not None:
+            execute(insert, (found[0], b"", found[1]))
+            return found[0]
+        sound = clip.recorded or Whole(clip.as_kept()[0])
+        if execute("SELECT 1 FROM sound WHERE digest = ?", (sound.name,)).fetchone() is None:
+            row: tuple[str, bytes, int | None] = sound.name, sound.part(0), None
+            if len(sound.digests) > 1:
                 recording = str(clip.recorded.path) if clip.recorded is not None else ""
-                number = put_long(self.connection, recording, sound)
+                row = sound.name, b"", put_long(self.connection, recording, sound)
                 self.said.add(recording)
-            row = name, sound.part(0) if number is None else b"", number
-            self.connection.execute("INSERT INTO sound (digest, data, long_sound) VALUES (?, ?, ?)", row)
-        return name
+            execute(insert, row)
+        return sound.name
 
     def number_of(self, chat: str, turn: Turn) -> int | None:
         """Under which number a turn of a conversation stands there."""

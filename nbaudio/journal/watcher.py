@@ -354,7 +354,8 @@ class Journal:
             # It stands there already, perhaps in another conversation: its sounds need not be read to be written.
             number = store.copy_turn(chat, turn, position, state, known.number)
         if number is None:
-            of_this = came is not None and came.store is store and isinstance(turn, Reply)
+            # What comes from the cache has come before, and may be here already.
+            of_this = came is not None and came.store is store and isinstance(turn, Reply) and not turn.cached
             number = store.put_turn(chat, turn, position, state, came if of_this else None)
         self._numbers[turn.id] = _Known(weakref.ref(turn), store, number)
         return number

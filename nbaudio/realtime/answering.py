@@ -10,11 +10,12 @@ from typing import Any
 from nbaudio.errors import without_keys
 from nbaudio.turns import Reply
 from nbaudio.wire.answers import Answer, AudioDelta, TextDelta
-from nbaudio.wire.realtime.events import ArgumentsDone, AudioCame, Item, Response, TextCame, TranscriptCame, Wrong
+from nbaudio.wire.realtime.events import ArgumentsDone, AudioCame, Item, Response, TextCame, TranscriptCame
+from nbaudio.wire.realtime.troubles import failure_of
 from nbaudio.wire.tool_calls import ToolCall
 from nbaudio.wire.usage import Usage
 
-__all__ = ["ComingAnswer", "failure_of"]
+__all__ = ["ComingAnswer"]
 
 
 class ComingAnswer:
@@ -102,17 +103,6 @@ class ComingAnswer:
         """Servers that tell a call only when it is over tell all of it then."""
         if item.type == "function_call" and item.id and item.call_id:
             self._calls[item.id] = ToolCall(item.call_id, item.name or "", item.arguments or "")
-
-
-def failure_of(response: Response) -> Wrong | None:
-    """Why the server could not answer; None where it could."""
-    if response.status != "failed":
-        return None
-    said = (response.status_details or {}).get("error")
-    told = said if isinstance(said, Mapping) else {}
-    known = {name: told.get(name) for name in ("type", "code", "message")}
-    texts = {name: value if isinstance(value, str) else None for name, value in known.items()}
-    return Wrong(**{**texts, "message": texts["message"] or "it gave no reason"})
 
 
 def _finish_reason(status: str, details: Mapping[str, Any]) -> str:

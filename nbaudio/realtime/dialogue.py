@@ -14,7 +14,7 @@ from nbaudio.conversation.entering import Entering
 from nbaudio.conversation.talk import Conversation
 from nbaudio.conversation.transcribing import put_words
 from nbaudio.events import CutShort, Finished, RealtimeEvent, SpeechBegan, SpeechEnded, ToolCalled, WrittenDown
-from nbaudio.realtime.answering import ComingAnswer, failure_of
+from nbaudio.realtime.answering import ComingAnswer
 from nbaudio.realtime.heard import heard_part
 from nbaudio.realtime.playback import Playback
 from nbaudio.realtime.sent_sound import SentSound
@@ -23,6 +23,7 @@ from nbaudio.turns import Reply, ToolResult, Turn
 from nbaudio.wire.answers import AudioDelta
 from nbaudio.wire.realtime import events as server
 from nbaudio.wire.realtime import sending
+from nbaudio.wire.realtime.troubles import failure_of
 
 __all__ = ["Dialogue"]
 

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from nbaudio.errors import SetupError
 from nbaudio.servers.keys import PLACES, is_place
@@ -73,10 +73,6 @@ def read_servers(path: Path) -> Servers:
     SetupError
         If it can't be read, is no such file, or others could write into it.
     """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
@@ -85,16 +81,25 @@ def read_servers(path: Path) -> Servers:
                     f"Others can write into {path}, and so send your keys elsewhere.", f"Run: chmod go-w {path}"
                 )
             if _read.get(path, (None,))[0] != status.st_mtime_ns:
-                _read[path] = (status.st_mtime_ns, _servers(path, tomllib.load(file)))
+                _read[path] = (status.st_mtime_ns, _servers(path, _parsed(path, file)))
     except (FileNotFoundError, NotADirectoryError):
         return Servers(path)
     except OSError as error:
         raise SetupError(f"Your servers in {path} can't be read: {error.strerror or error}.") from error
+    return _read[path][1]
+
+
+def _parsed(path: Path, file: BinaryIO) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):  # here, for where there is no file it is not needed, and takes a while
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.load(file)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SetupError(
             f"Your servers in {path} can't be read: {error}.", "docs/servers.md shows how they are written."
         ) from error
-    return _read[path][1]
 
 
 def _servers(path: Path, found: Mapping[str, Any]) -> Servers:

@@ -5,18 +5,22 @@ The first part are the 44 bytes that a recording's WAV header takes: they are tr
 
 The name of a file is its SHA-256; of one in several parts it is the SHA-256 of theirs, one after the other, with how
 many there are. So most of ten minutes is hashed by the time they end, and a piece that comes late costs its own part
-only.
+only. What a server has made comes once, so that nobody looks whether it is there already, and to hash it takes as long
+as to write it down: its name is a random one with a checksum.
 """
 
 from __future__ import annotations
 
 import hashlib
+import uuid
+import zlib
 from collections.abc import Sequence
 
 from nbaudio.sound.codecs import wav_header
 
-__all__ = ["HEADER_BYTES", "PART_BYTES", "GrowingDigests", "Whole", "bounds", "is_named", "name_of"]
+__all__ = ["HEADER_BYTES", "PART_BYTES", "GrowingDigests", "Whole", "bounds", "came_name", "is_named", "name_of"]
 
+_CAME = "crc32-"
 HEADER_BYTES = len(wav_header(0, 24_000))
 PART_BYTES = 1 << 18
 """5.5 s at 24,000 Hz: what a recording's end may have to hash and to write."""
@@ -43,8 +47,23 @@ def name_of(digests: Sequence[bytes]) -> str:
     return f"{hashlib.sha256(b''.join(digests)).hexdigest()}-{len(digests)}"
 
 
+def came_name(header: bytes, checksum: int) -> str:
+    """A name of its own for a sound that came: its header, and the CRC-32 of what follows it.
+
+    Examples
+    --------
+    >>> name = came_name(wav_header(4, 24_000), zlib.crc32(b"abcd"))
+    >>> is_named(wav_header(4, 24_000) + b"abcd", name), is_named(wav_header(4, 24_000) + b"abce", name)
+    (True, False)
+    """
+    return f"{_CAME}{zlib.crc32(header, checksum):08x}-{uuid.uuid4().hex}"
+
+
 def is_named(data: bytes, name: str) -> bool:
     """Whether a file's bytes are those of a name; one of many parts may also have been named as if it were one."""
+    if name.startswith(_CAME):
+        sound = zlib.crc32(memoryview(data)[HEADER_BYTES:])
+        return name[len(_CAME) :].startswith(f"{zlib.crc32(data[:HEADER_BYTES], sound):08x}-")
     return name in (Whole(data).name, hashlib.sha256(data).hexdigest())
 
 

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import weakref
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from nbaudio.errors import ClipError
@@ -27,6 +28,7 @@ __all__ = ["Spooled", "SpooledSound", "park"]
 
 _LONG_BYTES = 2 * PART_BYTES
 """11 s at 24,000 Hz: up to here the sound of an answer is held in memory, as it comes."""
+_BUFFER_BYTES = 1 << 16
 _numbers = itertools.count()
 _folder: tuple[int, Path] | None = None
 
@@ -81,41 +83,40 @@ class SpooledSound:
     def __init__(self, sample_rate: int) -> None:
         self._sample_rate = sample_rate
         self._file: _File | None = None
-        self._there = self._checksum = 0  # bytes on disk; of all
-        self._here = bytearray()  # what follows those on disk
+        self._there = self._size = self._checksum = 0  # bytes on disk; bytes and CRC-32 of all
+        self._here: list[bytes] = []  # what follows those on disk
         self._full_at = _LONG_BYTES
 
     def __len__(self) -> int:
-        return self._there + len(self._here)
+        return self._size
 
     def add(self, pcm16: bytes) -> None:
         """Take what comes next."""
-        self._here += pcm16
+        self._here.append(pcm16)
+        self._size += len(pcm16)
         self._checksum = zlib.crc32(pcm16, self._checksum)
-        if len(self._here) >= self._full_at:
+        if self._size >= self._full_at:
             self._spool()
 
     def all(self, more: bytes = b"") -> bytes | Spooled:
         """All of it so far, with some more at its end."""
-        rest = bytes(self._here) + more
+        rest = b"".join([*self._here, more])
         if self._file is None:
             return rest
         frames, checksum = (self._there + len(rest)) // 2, zlib.crc32(more, self._checksum)
-        if not more and self._file.write(self._there, rest):
+        if not more and self._file.write(self._there, self._here):
             rest = b""
         return Spooled(self._file, frames, self._sample_rate, checksum, rest)
 
     def _spool(self) -> None:
         with contextlib.suppress(OSError):
             self._file = self._file or _File(_where() / f"{next(_numbers)}.pcm")
-        while len(self._here) >= PART_BYTES:
-            part = bytes(memoryview(self._here)[:PART_BYTES])
-            if self._file is None or not self._file.write(self._there, part):
-                self._full_at = 2 * len(self._here)  # there may be room by then
-                return
-            self._there += PART_BYTES
-            del self._here[:PART_BYTES]
-        self._full_at = PART_BYTES
+        if self._file is None or not self._file.write(self._there, self._here):
+            self._full_at = self._there + 2 * (self._size - self._there)  # there may be room by then
+            return
+        self._there = self._size
+        self._here.clear()
+        self._full_at = self._size + PART_BYTES
 
 
 class Spooled(Recorded):
@@ -186,12 +187,14 @@ class _File:
         path.touch(0o600, exist_ok=False)
         weakref.finalize(self, _delete, os.getpid(), path).atexit = False  # then all of the folder goes
 
-    def write(self, at: int, data: bytes) -> bool:
+    def write(self, at: int, pieces: Sequence[bytes]) -> bool:
         """Have bytes at a place; says whether they could be written."""
         try:
-            with self.path.open("r+b") as file:  # opened for each: of 200 answers at once none holds a file open
+            with self.path.open(
+                "r+b", _BUFFER_BYTES
+            ) as file:  # for each: of 200 answers at once none holds a file open
                 file.seek(at)
-                file.write(data)
+                file.writelines(pieces)
         except OSError:
             return False
         return True

@@ -28,6 +28,7 @@ class Endpoint:
     """The speech endpoint of a backend. See `nbaudio.speaking.passage.Way`."""
 
     name = "speech endpoint"
+    reads = False
 
     def __init__(self, order: Order, backend: Backend, settings: NbAudio) -> None:
         self._order, self._backend, self._settings = order, backend, settings
@@ -37,7 +38,7 @@ class Endpoint:
         if order.instructions and not follows:
             who = "The offline voice" if backend.offline else self.model
             self.note = f"{who} takes no instructions; they were left out."
-        self._instructions = order.instructions if follows else ""
+        self.told = order.instructions if follows else ""
 
     def fits(self, text: str) -> bool:
         """Whether a text is within the server's limits."""
@@ -89,7 +90,7 @@ class Endpoint:
 
     def _body(self, passage: Passage, *, events: bool) -> dict[str, Any]:
         order = self._order
-        options = SpeechOptions(self.model, order.voice, self._instructions, order.format, order.speed, events)
+        options = SpeechOptions(self.model, order.voice, self.told, order.format, order.speed, events)
         return speech_body(passage.text, options)
 
 

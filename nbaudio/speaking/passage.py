@@ -66,6 +66,12 @@ class Way(Protocol):
     name: str
     """As the reader is told."""
     model: str
+    told: str
+    """What the model is told of the manner, beside each text."""
+    reads: bool
+    """Whether it is a model that reads the words: it may say others, and what it has said comes back."""
+    note: str
+    """What the reader should know of it."""
 
     def fits(self, text: str) -> bool:
         """Whether a text is short enough for one request."""

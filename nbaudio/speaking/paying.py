@@ -51,7 +51,7 @@ class Paying:
         told : str
             The instructions that go with each.
         echoes : bool
-            Whether the words come back as tokens of text, as from a chat model.
+            Whether the words come back as tokens of text, as from a model that reads.
 
         Raises
         ------

@@ -10,19 +10,17 @@ from dataclasses import replace
 import anyio
 
 from nbaudio import errors
-from nbaudio.backends.speech import NoSpeech
 from nbaudio.legible import legible
 from nbaudio.sentences import passages
 from nbaudio.settings import Backend, NbAudio
 from nbaudio.sound.clip import Clip
-from nbaudio.speaking.endpoint import Endpoint
+from nbaudio.speaking.choosing import Choosing
 from nbaudio.speaking.joining import Joining
 from nbaudio.speaking.passage import Order, Passage, Piece, Way
 from nbaudio.speaking.paying import Paying
 from nbaudio.speaking.progress import Progress
 from nbaudio.speaking.speech import Speech
 from nbaudio.speaking.spilling import Pieces, Spill
-from nbaudio.speaking.verbatim import Verbatim
 from nbaudio.spending.budget import Budget
 from nbaudio.spending.estimate import Estimate
 from nbaudio.wire.answers import STREAM_SAMPLE_RATE
@@ -30,8 +28,6 @@ from nbaudio.wire.speech import WordTime
 
 __all__ = ["Recital"]
 
-_mute: dict[tuple[str, str], str] = {}
-"""Why an address has no speech endpoint for a model, of those that turned out to have none."""
 _kept: dict[str, Passage] = {}
 """The finished passages of the last text that was not spoken to its end: asked for again, they are not paid twice."""
 
@@ -57,24 +53,17 @@ class Recital:
     def __init__(
         self, text: str, said: str, order: Order, backend: Backend, settings: NbAudio, budgets: Sequence[Budget] = ()
     ) -> None:
-        self._text, self._said, self._order, self._backend, self._settings = text, said, order, backend, settings
-        self._endpoint = Endpoint(order, backend, settings)
-        self._verbatim = Verbatim(order, backend, settings)
-        self._why = self._why_chat()
-        self._way: Way = self._verbatim if self._why else self._endpoint
+        self._text, self._said, self._order, self._backend = text, said, order, backend
+        self._choosing = Choosing(order, backend, settings)
         self._paying = Paying(order, backend, budgets)
         self._passages: list[Passage] = []
         self._joining = Joining(lambda _: None, 0)
         self._put: Callable[[Piece | Progress], None] = lambda _: None
         self.over = threading.Event()
 
-    def _why_chat(self) -> str:
-        """Why the chat model is the one to speak, by what is known beforehand; empty where it is not."""
-        if self._order.model == self._backend.model and not self._backend.offline:
-            return "it is the model that was asked for"
-        if not self._endpoint.model:
-            return f"{self._backend.name} has no text to speech"
-        return _mute.get((self._backend.base_url, self._endpoint.model), "")
+    @property
+    def _way(self) -> Way:
+        return self._choosing.way
 
     async def run(self, put: Callable[[Piece | Progress], None]) -> Speech:
         """The whole speech; `put` is called with each piece of it, in order, and with how far it is.
@@ -89,18 +78,13 @@ class Recital:
         self.over.clear()
         self._put = put
         try:
-            try:
-                await self._speak()
-            except (NoSpeech, errors.UnknownModel) as error:
-                # A model that was named and is not there is a mistake to be told; of the usual one it is retirement.
-                gone = isinstance(error, errors.UnknownModel)
-                if self._way is self._verbatim or (gone and (self._order.model or self._settings.speech_model)):
-                    raise
-                server, model = self._backend.name, self._endpoint.model
-                self._why = f"{server} has no {model} any more" if gone else f"{server} has no text to speech"
-                _mute[self._backend.base_url, model] = self._why
-                self._way = self._verbatim
-                await self._speak()
+            while True:
+                try:
+                    await self._speak()
+                    break
+                except errors.RequestError as error:
+                    if not self._choosing.another(error):
+                        raise
         except errors.RequestError as error:
             error.partial = self.partial()
             raise
@@ -123,9 +107,8 @@ class Recital:
             if (kept := _kept.get(way.key(passage))) is not None:
                 self._passages[place] = replace(kept, gap=passage.gap)
         missing = [passage for passage in self._passages if not passage.done]
-        told = self._verbatim.instructions if way is self._verbatim else self._order.instructions
         texts = [passage.text for passage in missing]
-        expected = self._paying.expect(texts, way.model, told=told, echoes=way is self._verbatim)
+        expected = self._paying.expect(texts, way.model, told=way.told, echoes=way.reads)
         guesses = {id(passage): guess for passage, guess in zip(missing, expected, strict=True)}
         await self._side_by_side(way, guesses)
 
@@ -234,10 +217,9 @@ class Recital:
     def _note(self, begun: Sequence[Passage], *, whole: bool) -> str:
         """What the reader should know of it."""
         notes = [] if whole else ["This speech broke off; what came of it is kept."]
-        if self._way is self._endpoint:
-            return " ".join(filter(None, [*notes, self._endpoint.note]))
-        notes.append(f"Read by the chat model {self._way.model}, for {self._why}.")
-        if any(passage.done and not passage.said for passage in begun):
+        if self._way.note:
+            notes.append(self._way.note)
+        if self._way.reads and any(passage.done and not passage.said for passage in begun):
             notes.append("It gave no transcript, so that nobody has compared what it said with the text.")
         if differing := "; ".join(passage.note for passage in begun if passage.note):
             notes.append(f"Not word for word: {differing}.")

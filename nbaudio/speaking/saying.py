@@ -54,7 +54,8 @@ def speak(
     voice : str, optional
         By default ``NbAudio.voice``.
     model : str, optional
-        By default ``NbAudio.speech_model``, else the server's own. Where it is the chat model, that reads the text.
+        By default ``NbAudio.speech_model``, else the server's own. Where it is the chat model, or a Realtime model,
+        that reads the text.
     instructions : str, optional
         The manner of speaking, for models that can be told.
     speed : float, optional

@@ -34,9 +34,10 @@ class Speech(ShownOnce, Clip):
     text : str
         What was given.
     said : str
-        The words of the sound: `text` without the marks of Markdown; of a chat model what it says that it has said.
+        The words of the sound: `text` without the marks of Markdown; of a model that reads it what it says that it has
+        said.
     way : str
-        How it was spoken: ``"speech endpoint"`` or ``"chat model, verbatim"``.
+        How it was spoken: ``"speech endpoint"``, ``"chat model, verbatim"`` or ``"Realtime model, verbatim"``.
     model, voice, backend : str
         Who spoke.
     offline : bool
@@ -44,7 +45,7 @@ class Speech(ShownOnce, Clip):
     partial : bool
         Whether it broke off; what came is here and plays.
     note : str
-        What the reader should know of it, such as words that a chat model did not read as they are written.
+        What the reader should know of it, such as words that a model did not read as they are written.
     time : float
         When it was spoken, Unix seconds.
     """

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from nbaudio.errors import BadReply
+from nbaudio.wire.chunks import SoundChunk, sound_chunk
 from nbaudio.wire.decoding import from_base64
 from nbaudio.wire.tool_calls import ToolCall
 from nbaudio.wire.usage import Usage
@@ -173,14 +174,21 @@ class AnswerReader:
         """Whether any words or sound have come."""
         return bool(self._content or self._transcript or self._refusal or self._pcm or self._whole_audio)
 
+    def sound_in(self, text: str) -> SoundChunk | None:
+        """The chunk of the text of one, where it is but sound that can be taken as it is; else None."""
+        # Where the piece before ended within a group of base64, this one has to be cut in other places.
+        return None if self._base64_rest else sound_chunk(text)
+
     def take_chunk(self, chunk: Any) -> list[TextDelta | AudioDelta]:
-        """Take in one chunk of a stream; gives what is new in it for eyes and ears.
+        """Take in one chunk of a stream, as plain data or as `sound_in` reads it; gives what is new for eyes and ears.
 
         Raises
         ------
         BadReply
             If it is no JSON object, or its sound is no base64.
         """
+        if isinstance(chunk, SoundChunk):
+            return self._take_sound(chunk)
         if not isinstance(chunk, Mapping):
             raise BadReply("The server sent a piece that is no chat completion.", "Is the address that of a chat API?")
         self._common(chunk)
@@ -295,12 +303,25 @@ class AnswerReader:
             joined = self._base64_rest + data
             keep = len(joined) % 4  # a padded piece is whole by itself; of another the last group waits for the next
             self._base64_rest = joined[len(joined) - keep :]
-            pcm = self._odd_byte + _sound(joined[: len(joined) - keep])
-            self._odd_byte = pcm[len(pcm) - len(pcm) % 2 :]
-            if whole := pcm[: len(pcm) - len(pcm) % 2]:
-                self._pcm.add(whole)
-                events.append(AudioDelta(whole))
+            events += self._sounded(_sound(joined[: len(joined) - keep]))
         return events
+
+    def _take_sound(self, chunk: SoundChunk) -> list[TextDelta | AudioDelta]:
+        self._model = chunk.model or self._model
+        self._audio_id = self._audio_id or chunk.audio_id
+        self._end_marked = False
+        return self._sounded(chunk.pcm16)
+
+    def _sounded(self, pcm16: bytes) -> list[TextDelta | AudioDelta]:
+        if self._odd_byte:
+            pcm16 = self._odd_byte + pcm16
+        odd = len(pcm16) % 2
+        self._odd_byte = pcm16[len(pcm16) - odd :]
+        whole = pcm16[: len(pcm16) - odd] if odd else pcm16
+        if not whole:
+            return []
+        self._pcm.add(whole)
+        return [AudioDelta(whole)]
 
     def _last_sample(self) -> bytes:
         """What an unpadded end still held back, where it makes a whole sample."""

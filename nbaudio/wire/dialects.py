@@ -68,6 +68,8 @@ class Dialect:
     """Patterns of its models that take sound in a chat."""
     speaks: tuple[str, ...] = ("*",)
     """Patterns of its models that answer with sound."""
+    realtime_models: tuple[str, ...] = ("*realtime*",)
+    """Patterns of its models that speak in Realtime sessions only."""
     keeps_audio_ids: bool = False
     """Whether an earlier answer may be sent back as ``audio: {id}``."""
 
@@ -141,6 +143,10 @@ class Dialect:
     def can_speak(self, model: str) -> bool:
         """Whether a model of this server answers with sound."""
         return _fits(model, self.speaks)
+
+    def is_realtime(self, model: str) -> bool:
+        """Whether a model of this server speaks in Realtime sessions only."""
+        return _fits(model, self.realtime_models)
 
     @property
     def streams_as_openai(self) -> bool:

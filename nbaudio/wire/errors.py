@@ -159,6 +159,6 @@ def _kind(
         return errors.BadRequest, "Send a shorter recording, or start afresh with --new."
     if status >= 500 or status in (408, 409) or (status < 400 and code == "server_error"):
         return errors.ServerFailed, "It is the server's fault: run the cell again, later if need be."
-    if param in ("audio.voice", "voice"):
+    if param.rpartition(".")[2] == "voice":
         return errors.UnknownVoice, "Choose another with --voice or %config NbAudio.voice."
     return errors.BadRequest, "Change what it names, and run the cell again."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbaudio.speaking import endpoint, recital
+from nbaudio.speaking import choosing, endpoint, recital
 from nbaudio.spending import accounts
 from nbaudio.spending.accounts import Account
 
@@ -13,7 +13,7 @@ from nbaudio.spending.accounts import Account
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing kept, no server known to be mute, nothing spent."""
     notebook = Account()
-    monkeypatch.setattr(recital, "_mute", {})
+    monkeypatch.setattr(choosing, "_missing", {})
     monkeypatch.setattr(recital, "_kept", {})
     monkeypatch.setattr(endpoint, "_without_events", set())
     monkeypatch.setattr(accounts, "notebook", notebook)

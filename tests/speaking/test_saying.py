@@ -383,7 +383,7 @@ class TestLong:
         events = nba.Speech.stream(LONG)
         thread = threading.Thread(target=lambda: done.append(collected(events)))
         thread.start()
-        server.wait_for_request(1)
+        server.gate.wait_until_held()
         server.fail_next(quota)
         server.gate.open()
         thread.join()

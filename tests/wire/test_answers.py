@@ -29,13 +29,35 @@ USAGE = Usage(24, 14, 23, 1, 0, 12, 2)
 
 
 def take(stream: bytes, cuts: list[int] | None = None) -> tuple[AnswerReader, list[TextDelta | AudioDelta]]:
-    """What the client does with a stream's bytes, in the pieces that they arrive in."""
+    """What the client does with a stream's bytes, in the pieces that they arrive in; quick or not it is the same."""
+    came: list[tuple[AnswerReader, list[TextDelta | AudioDelta]]] = []
+    failed: list[str] = []
+    for quick in (True, False):
+        try:
+            came.append(_taken(stream, cuts, quick=quick))
+        except BadReply as error:
+            failed.append(str(error))
+    if failed:
+        assert len(set(failed)) == 1
+        assert len(failed) == 2
+        raise BadReply(failed[0])
+    (reader, events), (plain, plainly) = came
+    assert events == plainly
+    assert reader.answer() == plain.answer()
+    assert (reader.complete, reader.started) == (plain.complete, plain.started)
+    return reader, events
+
+
+def _taken(stream: bytes, cuts: list[int] | None, *, quick: bool) -> tuple[AnswerReader, list[TextDelta | AudioDelta]]:
     reader, decoder, events = AnswerReader(), SseDecoder(), []
     marks = [0, *sorted(place % (len(stream) + 1) for place in cuts or []), len(stream)]
     found = [event for at, to in pairwise(marks) for event in decoder.feed(stream[at:to])]
     for event in [*found, *decoder.flush()]:
         if event == "[DONE]":
             reader.ended = True
+            continue
+        if quick and (sound := reader.sound_in(event)) is not None:
+            events += reader.take_chunk(sound)
             continue
         chunk = json.loads(event)
         if error_from_stream(chunk, server="it", key_from="") is None:

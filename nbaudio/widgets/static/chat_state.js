@@ -91,7 +91,7 @@ export class Chat extends EventTarget {
     return this.#arriving.some((arrival) => !arrival.here);
   }
 
-  /** @returns {{words?: string, typed?: string, recorded_s?: number}} */
+  /** @returns {{words?: string, typed?: string, recorded_s?: number, session?: boolean}} */
   get trouble() {
     return this.get("trouble") ?? {};
   }
@@ -117,6 +117,7 @@ export class Chat extends EventTarget {
 
   /** @param {"again" | "dismiss" | "stop" | "retry" | "undo" | "earlier"} kind */
   ask(kind) {
+    if (kind === "again" && this.trouble.session) return this.session?.begin();
     if (kind === "stop") for (const turn of this.turns) if (turn.arriving) turn.player?.sound.stop();
     if (kind === "again" && this.draft === this.trouble.typed) this.draft = "";
     if (kind === "again" || kind === "retry") this.waiting = true;

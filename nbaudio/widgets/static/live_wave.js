@@ -19,28 +19,41 @@ export class LiveWave {
   constructor(name, signal) {
     const label = make("span", { class: "nbaudio-chat-wave-name" }, name);
     this.element = make("div", { class: "nbaudio-chat-wave", "data-who": name.toLowerCase() }, label, this.#canvas);
-    signal.addEventListener("abort", () => cancelAnimationFrame(this.#frame));
+    // What was drawn is drawn again where colours or room have changed and nothing feeds it.
+    for (const end of ["transitionend", "transitioncancel"]) {
+      this.#canvas.addEventListener(end, () => this.#soon(), { signal });
+    }
+    const resized = new ResizeObserver(() => this.#soon());
+    resized.observe(this.#canvas);
+    signal.addEventListener("abort", () => {
+      resized.disconnect();
+      cancelAnimationFrame(this.#frame);
+    });
   }
 
   /** @param {number} level  from 0 to 1, of the moments since the one before */
   add(level) {
     this.#levels.push(level);
     if (this.#levels.length > MOST) this.#levels.splice(0, this.#levels.length - MOST);
-    this.#frame ||= requestAnimationFrame(() => {
-      this.#frame = 0;
-      this.#draw();
-    });
+    this.#soon();
   }
 
   /** From here on nothing was heard before. */
   clear() {
     this.#levels = [];
-    this.#draw();
+    this.#soon();
   }
 
   /** @param {boolean} speaks  this is who is heard now */
   mark(speaks) {
     put(this.element, "data-speaks", speaks);
+  }
+
+  #soon() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#draw();
+    });
   }
 
   #draw() {

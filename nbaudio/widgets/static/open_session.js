@@ -12,7 +12,7 @@ import { hush } from "./turns.js";
 
 /** @typedef {import("./link.js").Link} Link */
 /** @typedef {"closed" | "opening" | "open" | "closing" | "elsewhere"} State
- * elsewhere: open, but not by this page: another tab has it, or this one had before it was loaded again */
+ * elsewhere: open, but not by this page: another tab has it, a program, or this page before it was loaded again */
 
 const CLOSING_PIECES = 25; // of silence: a server that waits for the end of a turn gets it
 
@@ -33,6 +33,7 @@ export class OpenSession extends EventTarget {
   #index = 0;
   #begun = false; // the kernel knows of it
   #ending = false; // and of its end, but has not said so
+  #takes_over = false; // it is to begin here as soon as it has ended elsewhere
   #release = false; // the button has been let go, and the last piece is on its way
 
   /** The server hears somebody speak. */
@@ -125,14 +126,18 @@ export class OpenSession extends EventTarget {
     return this.#said.sound?.waiting === "click";
   }
 
-  /** Begins to talk. Call it from a click or a key. */
+  /** Begins to talk, here and nowhere else. Call it from a click or a key. */
   begin() {
+    if (this.state === "elsewhere") {
+      this.#stop();
+      this.#takes_over = true;
+    }
     if (this.state !== "closed" || this.#link.severed) return;
     const never = shutForGood();
     this.#microphone.trouble = never?.message ?? "";
     if (never) return this.#changed();
     this.#own = new AbortController();
-    this.#begun = this.#ending = false;
+    this.#begun = this.#ending = this.#takes_over = false;
     this.#index = 0;
     this.#ear = new BargeIn(this.#said, RATE);
     this.#link.send({ kind: "open" });
@@ -161,6 +166,7 @@ export class OpenSession extends EventTarget {
     const session = this.#link.get("session");
     if (!this.#own && session === "closed") return;
     this.#ending = session !== "closed";
+    this.#takes_over = false;
     this.#close();
     this.#link.send({ kind: "close" });
     this.#changed();
@@ -285,6 +291,7 @@ export class OpenSession extends EventTarget {
     else {
       this.#ending = false;
       if (this.#own && this.#begun) this.#over();
+      else if (this.#takes_over) this.begin();
     }
     this.#changed();
   }

@@ -57,7 +57,10 @@ export class SessionControls {
     this.more = [];
     const on = (/** @type {EventTarget} */ target, /** @type {string} */ event, /** @type {() => void} */ react) =>
       target.addEventListener(event, react, { signal });
-    on(this.main, "click", () => (session.state === "closed" ? session.begin() : session.end()));
+    on(this.main, "click", () => {
+      if (session.live) session.end();
+      else session.begin();
+    });
     on(this.#mute, "click", () => session.mute(!session.muted));
     on(this.#interrupt, "click", () => void session.interrupt());
     on(this.#reopen, "click", () => void session.openMicrophone());
@@ -91,9 +94,10 @@ export class SessionControls {
   show() {
     const session = this.#session;
     const { state, live, holdToTalk, hears, asking, held } = session;
-    const begins = state === "closed" || state === "closing";
+    const begins = !live;
     const hopeless = Boolean(this.#chat.recording?.hopeless);
-    put(this.main, "disabled", this.#chat.severed || state === "closing" || (state === "closed" && hopeless));
+    put(this.main, "disabled", this.#chat.severed || (state === "closed" && hopeless));
+    put(this.main, "aria-disabled", state === "closing" ? "true" : null); // it keeps the keyboard
     put(this.main, "data-state", begins ? null : state);
     put(this.main, "title", begins ? "Open the microphone and talk with the model" : "End the session and shut the microphone");
     redraw(this.#sign, begins ? MICROPHONE : STOP);
@@ -104,11 +108,12 @@ export class SessionControls {
     show(this.#hold.element, holdToTalk);
     put(this.#hold.element, "disabled", !hears && !held);
     put(this.#hold.element, "data-state", held ? "recording" : null);
-    this.#hold.show(MICROPHONE, holdLabel(held, this.#hold.down));
+    this.#showHold();
     show(this.#mute, !holdToTalk && (hears || asking));
     put(this.#mute, "aria-pressed", String(session.muted));
     show(this.#reopen, !hears && !asking);
-    put(this.#interrupt, "aria-disabled", session.answering || this.#chat.busy ? null : "true");
+    const answering = session.answering || this.#chat.turns.some((turn) => turn.arriving);
+    put(this.#interrupt, "aria-disabled", answering ? null : "true");
     const key = holdToTalk ? "Escape" : "Space or Escape";
     put(this.#interrupt, "title", `Interrupt the model (${key})`);
     say(this.#notice, live ? session.notice : "");
@@ -143,7 +148,13 @@ export class SessionControls {
     return true;
   }
 
+  /** Whether it is down changes without anybody's telling. */
+  #showHold() {
+    this.#hold.show(MICROPHONE, holdLabel(this.#session.held, this.#hold.down));
+  }
+
   #showLevel() {
+    this.#showHold();
     const { you, model } = this.#session.level;
     this.#waves.you.add(you);
     this.#waves.model.add(model);

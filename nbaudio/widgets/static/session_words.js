@@ -9,7 +9,7 @@
  * @returns {string}
  */
 export function sessionStatus(now) {
-  if (now.state === "elsewhere") return "It is open in another tab, or was before this page was loaded again. End it to begin here.";
+  if (now.state === "elsewhere") return "Somebody talks in another tab, or did before this page was loaded again. Begin talking to go on here.";
   if (now.state === "closing") return "Ending …";
   if (!now.live) return "";
   if (now.asking) return "Opening … The browser may ask whether this page may use the microphone.";

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from nbaudio.errors import CellError
 
-__all__ = ["PUSH_TO_TALK", "SAMPLE_RATE", "RealtimeOptions", "TurnDetection", "turn_detection_of"]
+__all__ = ["FASTEST", "PUSH_TO_TALK", "SAMPLE_RATE", "RealtimeOptions", "TurnDetection", "turn_detection_of"]
 
 SAMPLE_RATE = 24_000
 """Hz of the sound of both sides: PCM16, mono."""
@@ -27,7 +27,9 @@ _DETECTIONS = {
     },
     "semantic_vad": {"eagerness", "create_response", "interrupt_response"},
 }
-_SPEEDS = (0.25, 1.5)
+FASTEST = 1.5
+"""The highest `speed` of a session."""
+_SLOWEST = 0.25
 
 
 def turn_detection_of(wanted: TurnDetection) -> dict[str, Any] | None:
@@ -71,7 +73,8 @@ class RealtimeOptions:
     """What a session is set to.
 
     `turn_detection` is as `turn_detection_of` gives it. `transcription_model` writes down what the person says, and is
-    paid apart; without it nobody does. `speed` is 0.25 to 1.5.
+    paid apart; without it nobody does. `speed` is 0.25 to `FASTEST`. A `voice` that begins with ``voice_`` is one of
+    your own, and goes as an object.
 
     Raises
     ------
@@ -101,8 +104,8 @@ class RealtimeOptions:
     tool_choice: str = ""
 
     def __post_init__(self) -> None:
-        if not _SPEEDS[0] <= self.speed <= _SPEEDS[1]:
-            raise CellError(f"speed can't be {self.speed}.", f"Give {_SPEEDS[0]} to {_SPEEDS[1]}.")
+        if not _SLOWEST <= self.speed <= FASTEST:
+            raise CellError(f"speed can't be {self.speed}.", f"Give {_SLOWEST} to {FASTEST}.")
 
     @property
     def push_to_talk(self) -> bool:
@@ -119,10 +122,11 @@ class RealtimeOptions:
                 heard["transcription"]["language"] = self.language
         if self.noise_reduction:
             heard["noise_reduction"] = {"type": self.noise_reduction}
+        voice: Any = {"id": self.voice} if self.voice.startswith("voice_") else self.voice
         session: dict[str, Any] = {
             "type": "realtime",
             "output_modalities": ["audio"] if self.aloud else ["text"],
-            "audio": {"input": heard, "output": {"format": sound, "voice": self.voice, "speed": self.speed}},
+            "audio": {"input": heard, "output": {"format": sound, "voice": voice, "speed": self.speed}},
         }
         if self.instructions:
             session["instructions"] = self.instructions

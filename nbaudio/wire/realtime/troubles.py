@@ -1,19 +1,20 @@
-"""What an error event of a Realtime session means: whether the session goes on, and what to tell the person.
+"""What an error of a Realtime session means: whether the session goes on, and what to tell the person.
 
 Mostly it goes on (https://platform.openai.com/docs/api-reference/realtime-server-events/error).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from nbaudio import errors
 from nbaudio.wire.errors import error_from_stream
-from nbaudio.wire.realtime.events import Wrong
+from nbaudio.wire.realtime.events import Response, Wrong
 
-__all__ = ["Gravity", "error_of", "gravity"]
+__all__ = ["Gravity", "error_of", "failure_of", "gravity"]
 
 Gravity: TypeAlias = Literal["harmless", "refused", "fatal"]
 
@@ -56,3 +57,22 @@ def error_of(wrong: Wrong, *, server: str, key_from: str = "", key_env: str = ""
     found = error_from_stream(told, server=server, key_from=key_from, key_env=key_env)
     assert found is not None  # there is an error in it
     return found
+
+
+def failure_of(response: Response) -> Wrong | None:
+    """Why the server could not answer; None where it could.
+
+    Examples
+    --------
+    >>> failure_of(Response(status="failed", status_details={"error": {"code": "server_error"}})).code
+    'server_error'
+    >>> failure_of(Response(status="completed")) is None
+    True
+    """
+    if response.status != "failed":
+        return None
+    said = (response.status_details or {}).get("error")
+    told = said if isinstance(said, Mapping) else {}
+    known = {name: told.get(name) for name in ("type", "code", "message")}
+    texts = {name: value if isinstance(value, str) else None for name, value in known.items()}
+    return Wrong(**{**texts, "message": texts["message"] or "it gave no reason"})
