@@ -57,12 +57,16 @@ class RealtimeServer:
         self.gate = threading.Event()
         """Cleared, nobody who connects is let in until it is set."""
         self.gate.set()
+        self.voice = b""
+        """How it sounds: PCM16, all of which is one answer; empty for a tone of `sound_s`."""
+        self.numbers = itertools.count(1)
         self.hold = threading.Event()
         """Cleared, an answer stops after its first half until it is set."""
         self.hold.set()
         self._changed = threading.Condition()
         listener = new_listener()
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        self.url = self.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        self.api_key = KEY
         self._server = serve(self._serve, sock=listener, process_request=self._door)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
@@ -128,7 +132,7 @@ class _Connection:
             "id": "sess_1",
             "model": model,
         }
-        self._numbers = itertools.count(1)
+        self._numbers = server.numbers
         self._sound = bytearray()
         self._committed = 0
         self._speech_ms: int | None = None
@@ -302,7 +306,8 @@ class _Connection:
         aloud = self.session["output_modalities"] == ["audio"]
         says = self._server.words
         words = (says if isinstance(says, str) else says(self._written)).split(" ")
-        frames = int(self._server.sound_s * 24_000) // len(words)
+        voice = self._server.voice or _tone(int(self._server.sound_s * 24_000))
+        size = len(voice) // 2 // len(words) * 2
         said = []
         for place, word in enumerate(words):
             if place == len(words) // 2:
@@ -315,8 +320,8 @@ class _Connection:
                 self.say("response.output_text.delta", delta=piece, **of)
                 continue
             self.say("response.output_audio_transcript.delta", delta=piece, **of)
-            tone = np.sin(np.arange(frames) * (2 * np.pi * 220 / 24_000)) * 8000
-            self.say("response.output_audio.delta", delta=base64.b64encode(tone.astype("<i2").tobytes()).decode(), **of)
+            sound = voice[place * size :] if place == len(words) - 1 else voice[place * size : (place + 1) * size]
+            self.say("response.output_audio.delta", delta=base64.b64encode(sound).decode(), **of)
         cancelled = self._cancelled.is_set()
         content = [{"type": "output_audio" if aloud else "output_text"}]
         content[0]["transcript" if aloud else "text"] = "".join(said)
@@ -333,6 +338,11 @@ class _Connection:
             },
         )
         self.say("rate_limits.updated", rate_limits=[{"name": "tokens", "limit": 40_000, "remaining": 39_960}])
+
+
+def _tone(frames: int) -> bytes:
+    sine = np.sin(np.arange(frames) * (2 * np.pi * 220 / 24_000)) * 8000
+    return bytes(sine.astype("<i2").tobytes())
 
 
 _USAGE = {

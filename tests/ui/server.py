@@ -17,6 +17,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]  # it publishes no types
 from kernel_versions import JUPYTER_PATH
 from openai_server import OpenAIServer
+from realtime_server import RealtimeServer
 
 __all__ = ["OTHER_NAME", "JupyterServer", "asking"]
 
@@ -41,7 +42,7 @@ import nbaudio as nba
 """
 
 
-def asking(openai: OpenAIServer) -> str:
+def asking(openai: OpenAIServer | RealtimeServer) -> str:
     """A cell after which its kernel asks that server."""
     environment = {
         "NBAUDIO_BACKEND": "auto",
