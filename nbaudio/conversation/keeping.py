@@ -111,7 +111,10 @@ class Keeping:
             arrived.append(piece)
             if not sounding and isinstance(piece, AudioDelta):
                 sounding = True
-                hand_over()
+                try:
+                    hand_over()
+                except Exception as error:  # as where the loop calls it: the request goes on
+                    here.call_exception_handler({"message": "A watcher failed.", "exception": error})
 
         try:
             return await self._sending.run(exchange, take)

@@ -419,29 +419,41 @@ def test_who_begins_to_speak_is_not_talked_over(opened: Opened) -> None:
     chat.listen_to_silence()
     chat.said("one", noise(20 * RATE))
     chat.until_played("one", 0.3)
-    began_ms = chat.speak()
-    took_ms = chat.paused_at_ms("one") - began_ms
-    chat.send({"kind": "speech", "began": True})
+    talked_over_s = []
+    while len(talked_over_s) < 5 and min(talked_over_s, default=1) > 0.15:  # a busy machine is late itself
+        chat.speak(-200)
+        chat.send({"kind": "speech", "began": False})
+        chat.until_played("one", chat.at("one") + 0.4)
+        talked_over_s.append(
+            chat.page.evaluate("""async () => {
+                const sound = nbaudio.players.get('the-chat-said-one'), begun_s = sound.position_s;
+                speak(-20);
+                await until(sound, () => !sound.playing);
+                await settled(50);  // until it is known where it stands
+                return sound.position_s - begun_s;
+            }""")
+        )
+        chat.send({"kind": "speech", "began": True})
     stood_s = chat.at("one")
     chat.page.wait_for_timeout(900)  # longer than it would wait for the kernel's word
-    assert chat.at("one") == pytest.approx(stood_s, abs=0.05)
+    assert chat.at("one") == stood_s
     expect(chat.status).to_have_text("You are speaking")
     chat.send({"kind": "hush", "number": 1})
     chat.until("sent.some(one => one.kind === 'hushed')")
     (hushed,) = chat.kernel_hears("hushed")
     assert hushed["sounded"] == "one"
-    assert hushed["played"]["one"] == pytest.approx(len(trimmed(chat.output())), abs=0.005 * RATE)
-    assert took_ms < 150
+    assert hushed["played"]["one"] == round(stood_s * RATE)
+    assert 0.05 < min(talked_over_s) < 0.15
 
 
 def test_after_a_false_alarm_it_goes_on_where_it_stood_and_is_harder_of_hearing(opened: Opened) -> None:
     chat = opened(before=MADE_MICROPHONE)
     chat.begin()
     chat.listen_to_silence()
-    one = noise(4 * RATE)
+    one = noise(2 * RATE)
     chat.said("one", one)
     chat.until_played("one", 0.3)
-    chat.speak(-36)
+    chat.speak(-42)
     stopped_ms = chat.paused_at_ms("one")
     chat.speak(-200)
     stood_s = chat.at("one")
@@ -449,11 +461,9 @@ def test_after_a_false_alarm_it_goes_on_where_it_stood_and_is_harder_of_hearing(
     chat.until_played("one", stood_s + 0.1)
     went_on_ms = chat.page.evaluate("() => performance.now()")
     assert 650 < went_on_ms - stopped_ms < 1300
-    for _ in range(2):  # it hears 6 dB less each time, and 12 dB are more than this voice has to spare
-        chat.page.evaluate("async () => { speak(-36); await settled(200); speak(-200); await settled(900); }")
     at_s = chat.at("one")
-    chat.page.evaluate("async () => { speak(-36); await settled(300); speak(-200); }")
-    assert chat.at("one") > at_s + 0.25
+    chat.page.evaluate("async () => { speak(-42); await settled(300); speak(-200); }")
+    assert chat.at("one") > at_s + 0.25  # this voice has 3 dB to spare
     chat.until_over("one")
     heard = trimmed(chat.output())
     sounding = heard[np.flatnonzero(heard)]
@@ -579,10 +589,10 @@ def test_a_hidden_tab_goes_on(opened: Opened) -> None:
     asked_ms = chat.page.evaluate("() => performance.now()")
     chat.send({"kind": "hush", "number": 1})
     chat.page.wait_for_function("() => widgets[0].model.sent.some(one => one.kind === 'hushed')", polling=100)
-    assert chat.kernel_hears("hushed")[0]["at_ms"] - asked_ms < 300
+    assert chat.kernel_hears("hushed")[0]["at_ms"] - asked_ms < 500
     np.testing.assert_array_equal(trimmed(chat.output())[: len(one)], one / np.float32(32768))
     at_ms = [told["at_ms"] for told in chat.kernel_hears("heard")]
-    assert max(np.diff(at_ms)) < 200
+    assert max(np.diff(at_ms)) < 500
 
 
 # -- what is left -----------------------------------------------------------------------------------------------
@@ -729,7 +739,7 @@ def unplugged(opened: Opened, **options: Any) -> SessionOnPage:
     return chat
 
 
-LOOKS: list[Callable[..., SessionOnPage]] = [closed, listening, spoken_to, speaking, muted, held, unplugged]
+LOOKS: list[Callable[..., SessionOnPage]] = [closed, spoken_to, speaking, muted, held, unplugged]
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.__name__)
@@ -742,14 +752,9 @@ def test_it_can_be_read_and_operated(opened: Opened, look: Callable[..., Session
     chat.place.change_theme("light")
     if look in (speaking, held, unplugged):
         assert_nothing_is_cut_off(chat.place, chat.view(), ".nbaudio-chat", 300, picture)
-
-
-def test_forced_colours(opened: Opened) -> None:
-    chat = speaking(opened)
-    chat.page.emulate_media(forced_colors="active")
-    chat.place.drawn()
-    chat.page.wait_for_timeout(200)
-    chat.place.picture(PICTURES / "session" / "forced.png", below=chat.view())
+        chat.page.emulate_media(forced_colors="active")
+        chat.place.drawn()
+        chat.place.picture(picture.with_name(f"{look.__name__}-forced.png"), below=chat.view())
 
 
 def test_the_waves_show_who_was_heard(opened: Opened) -> None:
