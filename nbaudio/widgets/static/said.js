@@ -14,7 +14,7 @@
  * @property {AbortController} closed */
 
 const TELL_MS = 190; // reports come 15 a second: every third
-const STANDS_MS = 60; // a sound thread that lives says within 20 where it has stopped
+const STANDS_MS = 200; // a sound thread that lives says within 20 where it has stopped, on a busy machine within 100
 
 /**
  * Events: "change" (who sounds), "played" (its `detail` is Played), "elsewhere" (another sound of the page has taken the
@@ -27,6 +27,7 @@ export class Said extends EventTarget {
   #items = [];
   /** @type {Set<string>} items that are over although more of them may come */
   #dropped = new Set();
+  #standing = Promise.resolve(); // when it is known where the sound that is held back stands
   /** It keeps quiet for a moment. */
   held = false;
 
@@ -80,7 +81,10 @@ export class Said extends EventTarget {
   hold() {
     if (this.held) return;
     this.held = true;
-    this.#items[0]?.sound.pause();
+    const [first] = this.#items;
+    const moves = first?.asked && first.sound.playing;
+    first?.sound.pause();
+    this.#standing = moves ? stands(first.sound) : Promise.resolve();
     this.#changed();
   }
 
@@ -98,6 +102,7 @@ export class Said extends EventTarget {
     const given = this.#items.splice(0);
     const [first] = given;
     const moves = first?.asked && !this.held && first.sound.playing;
+    const standing = this.held ? this.#standing : undefined; // who holds it back is often told to hush at once
     this.held = false;
     for (const { item, closed } of given) {
       this.#dropped.add(item);
@@ -105,7 +110,7 @@ export class Said extends EventTarget {
     }
     first?.sound.pause();
     this.#changed();
-    if (moves) await stands(first.sound);
+    await (moves ? stands(first.sound) : standing);
     const played = Object.fromEntries(given.map(({ item, sound }) => [item, framesOf(sound)]));
     for (const { sound } of given) sound.release();
     return { played, sounded: first?.begun ? first.item : "" };
@@ -198,10 +203,12 @@ function stands(sound) {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);
-      sound.removeEventListener("change", done);
+      sound.removeEventListener("change", look);
       resolve();
     };
-    const timer = setTimeout(done, STANDS_MS); // the sound device stands still, as while a page waits for a click
-    sound.addEventListener("change", done);
+    const look = () => sound.still && done();
+    const timer = setTimeout(done, STANDS_MS); // the sound device has gone
+    sound.addEventListener("change", look);
+    look();
   });
 }

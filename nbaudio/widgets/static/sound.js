@@ -223,6 +223,11 @@ export class Sound extends EventTarget {
     this.#changed();
   }
 
+  /** Nothing of it is on its way to the loudspeaker: `position_s` is where it stands. */
+  get still() {
+    return !this.#output || this.#output.report.pace === 0;
+  }
+
   /** Silent within a few milliseconds; the next one's turn comes. */
   pause() {
     this.#asked = true;

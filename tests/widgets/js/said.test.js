@@ -9,6 +9,7 @@ class Stand extends EventTarget {
   position_s = 0;
   waiting = "";
   playing = false;
+  still = true; // the loudspeaker has had all of it
   done = [];
   constructor(item) {
     super();
@@ -22,6 +23,7 @@ class Stand extends EventTarget {
   }
   async play() {
     this.playing = true;
+    this.still = false;
     this.#say("play");
   }
   pause() {
@@ -39,6 +41,11 @@ class Stand extends EventTarget {
     this.position_s = seconds;
     this.playing = false;
     this.dispatchEvent(new Event("ended"));
+  }
+  stand(seconds) {
+    this.position_s = seconds;
+    this.still = true;
+    this.dispatchEvent(new Event("change"));
   }
   #say(what) {
     this.done.push([what]);
@@ -92,8 +99,8 @@ test("hush says how much of each was heard, and what comes of them is not played
   sounds.a.at(0.05);
   const hushed = said.hush();
   assert.equal(sounds.a.playing, false);
-  sounds.a.position_s = 0.06; // the sound thread says where it stands
-  sounds.a.dispatchEvent(new Event("change"));
+  sounds.a.dispatchEvent(new Event("change")); // of something else
+  sounds.a.stand(0.06); // the sound thread says where it is
   assert.deepEqual(await hushed, { played: { a: 1440, b: 0 }, sounded: "a" });
   const before = sounds.a;
   said.add("a", piece, 1, 2400);
@@ -127,7 +134,9 @@ test("held, nothing sounds and nothing begins; then it goes on", async () => {
   said.goOn();
   assert.deepEqual([said.sounding, sounds.a.playing, did("b")], [true, true, ["append"]]);
   said.hold();
-  assert.deepEqual(await said.hush(), { played: { a: 480, b: 0 }, sounded: "a" });
+  const hushed = said.hush(); // at once: nobody knows yet where it stands
+  sounds.a.stand(0.03);
+  assert.deepEqual(await hushed, { played: { a: 720, b: 0 }, sounded: "a" });
   assert.equal(said.held, false);
 });
 
