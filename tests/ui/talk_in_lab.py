@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,7 @@ class TalkInLab:
         return np.frombuffer(base64.b64decode(self.page.evaluate(_OUTPUT)), "<f4")
 
     def roles(self) -> list[str]:
-        return list(eval(self.lab.execute("[turn.role for turn in chat]")))
+        return list(ast.literal_eval(self.lab.execute("[turn.role for turn in chat]")))
 
     def clip(self, turn: int) -> np.ndarray[Any, Any]:
         """The sound of a turn of the conversation, int16."""
