@@ -190,7 +190,7 @@ def test_the_microphone_goes_out_in_pieces_of_40_ms(opened: Opened, speech: Path
     # The browser's echo canceller and its gain change the samples, but not what is said.
     sound, (said, _) = np.concatenate(pieces) / 32768, soundfile.read(speech)
     assert decibel(sound) == pytest.approx(decibel(said), abs=12)
-    assert loudness_agrees(sound, said) > 0.8
+    assert loudness_agrees(sound, said) > 0.6
 
 
 def test_the_browser_is_asked_to_take_the_echo_out(opened: Opened) -> None:
@@ -343,7 +343,7 @@ def test_pieces_that_come_as_they_are_spoken_run_dry_nowhere(opened: Opened) -> 
                 const part = String.fromCharCode(...bytes.subarray(4800 * index, 4800 * (index + 1)));
                 const place = {item: "one", index, frames_before: 2400 * index, words: ""};
                 widgets[0].model.message({kind: "said", ...place}, btoa(part));
-                await settled(80);
+                await settled(50);
             }
             widgets[0].model.message({kind: "all said", item: "one", frames: 24000}, "");
         }""",
