@@ -1,6 +1,7 @@
 """How much silence Whisper wants behind speech: words wrong and time taken, by the window that it hears in.
 
     python benchmarks/hearing.py
+    python benchmarks/hearing.py --rooms 2 30    # a rough look
 
 The offline voices say short sentences, each of which is heard at once (no second look), with this much silence
 behind it; "whole" is the window of 30 s that Whisper was trained with.
@@ -8,6 +9,7 @@ behind it; "whole" is the window of 30 s that Whisper was trained with.
 
 from __future__ import annotations
 
+import argparse
 import time
 
 import jiwer
@@ -36,6 +38,11 @@ def words(text: str) -> str:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--rooms", type=float, nargs="+", default=ROOMS_S, metavar="S", help="seconds of silence; 30 is all there is"
+    )
+    rooms_s = parser.parse_args().rooms
     parts = engine()
     spoken = [(text, nba.Clip(parts.speaker.speak(text, voice), 24_000)) for voice in VOICES for text in SENTENCES]
     samples = [clip.resample(16_000).samples[:, 0] for _, clip in spoken]
@@ -44,7 +51,7 @@ def main() -> None:
     print(f"{len(spoken)} clips of {min(c.duration_s for _, c in spoken):.1f} to "
           f"{max(c.duration_s for _, c in spoken):.1f} s")  # fmt: skip
     print("silence behind   words wrong   clips to hear again   processor time")
-    for room_s in ROOMS_S:
+    for room_s in rooms_s:
         heard, again = [], 0
         start = time.process_time()
         for sound in samples:

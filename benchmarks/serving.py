@@ -13,6 +13,7 @@ streamed. All begin at once. The server, the notebooks and the proxy share the m
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import secrets
@@ -25,6 +26,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +37,7 @@ import nbaudio as nba
 from nbaudio.serving.keys import personal_token
 
 ROOT = Path(__file__).parents[1]
-MARKS = (100, 250, 500, 750, 1000)  # answers after which the server's memory is looked at
+MARKS = (0, 100, 250, 500, 750, 1000)  # answers, between which the server's memory is told apart
 TOPICS = (
     "a golden retriever", "the blue of the sky", "a volcano", "a cat in a small flat", "sunlight and plants",
     "a soft egg", "penguins", "a bicycle", "a fishing boat", "the first person on the moon", "bread", "the piano",
@@ -112,10 +114,10 @@ class Server:
 
 
 class Memory:
-    """Looks at the server's memory when so many answers have been given."""
+    """Looks at the server's memory twice a second: between two looks answers begin and end, and it goes up and down."""
 
     def __init__(self, server: Server) -> None:
-        self.at: dict[int, float] = {}  # megabytes, by answers
+        self._seen: list[tuple[float, float]] = []  # answers given so far, and megabytes
         self._server, self._over = server, threading.Event()
         self._thread = threading.Thread(target=self._look)
         self._thread.start()
@@ -127,9 +129,14 @@ class Memory:
     def note(self) -> None:
         counts = self._server.counts()
         answers = counts.get(("nbaudio_requests_total", "/v1/chat/completions", "200"), 0)
-        for mark in MARKS:
-            if answers >= mark and mark not in self.at:
-                self.at[mark] = counts["process_resident_memory_bytes",] / 1e6
+        self._seen.append((answers, counts["process_resident_memory_bytes",] / 1e6))
+
+    def rows(self) -> Iterator[tuple[str, str]]:
+        """The lowest, the median and the highest between some numbers of answers."""
+        for after, until in itertools.pairwise(MARKS):
+            if seen := [megabytes for answers, megabytes in self._seen if after < answers <= until]:
+                low, usual, high = min(seen), statistics.median(seen), max(seen)
+                yield f"server's memory, answers {after} to {until}", f"{low:.0f}, {usual:.0f}, {high:.0f} MB"
 
     def stop(self) -> None:
         self._over.set()
@@ -222,7 +229,7 @@ def rows(
         ("first sound, median and most", spread([one.first_sound_s for one in good])),
         ("whole answer, median and most", spread([one.seconds for one in good])),
         ("slowest notebook over fastest", f"{max(means) / min(means):.2f}"),
-        *((f"server's memory after {mark} answers", f"{mb:.0f} MB") for mark, mb in memory.at.items()),
+        *memory.rows(),
     ]
 
 

@@ -3,9 +3,9 @@
     python benchmarks/sessions.py
     python benchmarks/sessions.py --seconds 60 --sessions 1 4 8 --requesters 6
 
-Everybody asks the recorded question of the notebooks, aloud, one time after the other without a pause, which is more
-than people do: a session by push to talk, a request streamed. Times are from the end of the question to the first sound
-of its answer. The server is a process of its own with its usual limits; all share the machine.
+Everybody asks the recorded question of the notebooks, aloud, one after the other and with no pause, which is more
+than people do: a session by push to talk, a request streamed. Times are from the end of the question to the first
+sound of its answer. The server is a process of its own with its usual limits; all share the machine.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The messages between this side and ``static/open_session.js``; sound is mono PCM16 at 24,000 Hz, little endian.
 
-    browser -> kernel   {kind: "open"} {kind: "close"}    a session is wanted; is over
+    browser -> kernel   {kind: "open"} {kind: "close", played?, sounded?}    a session is wanted; is over, see "hushed"
                         {kind: "heard", index} + [PCM16]    40 ms of the microphone, from 0 for each opening; what comes
                             before the session is open is kept for it
                         {kind: "turn over"}               push to talk: all that was held has been sent

@@ -62,7 +62,7 @@ class PagePlayback:
         A page that does not answer soon is taken to have played on from what it said last.
         """
         unheard = self._drop()
-        if unheard:
+        if not all(item.stopped for item in unheard):
             answered = asyncio.Event()
             with self._lock:
                 self._hushes += 1
@@ -124,7 +124,9 @@ class _Item:
         self._to_page = send
         self._given = self._heard = 0  # frames
         self._since_s: float | None = None  # when the page said that it sounds
-        self._ended = self._dropped = self._stopped = False
+        self._ended = self._dropped = False
+        self.stopped = False
+        """Whether the page has said where it stopped."""
         self._feed = Feed(self._said, over=self._all_said)
 
     def add(self, pcm16: bytes) -> None:
@@ -152,10 +154,10 @@ class _Item:
 
     def told(self, frames: object, now_s: float, *, sounding: bool, stopped: bool = False) -> None:
         """The page says how much has been heard; of what it was told to stop it says so once."""
-        if isinstance(frames, (int, float)) and not self._stopped:
+        if isinstance(frames, (int, float)) and not self.stopped:
             self._heard = int(max(0, min(frames, self._given)))
             self._since_s = now_s if sounding else None
-            self._stopped = stopped
+            self.stopped = stopped
 
     def suppose(self, now_s: float) -> None:
         """The page has not said where it stopped."""

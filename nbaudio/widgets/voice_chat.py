@@ -212,6 +212,7 @@ class VoiceChat(anywidget.AnyWidget):
     def begin_talking(self) -> None:
         """Open a session, as the button does; it does not wait, see `session`."""
         self._failed = None
+        self._count += 1
         options = {**self._session_options, "aloud": self.aloud, "voice": self.voice}
         self._talk.open(lambda playback: Realtime(self.chat, playback=playback, **options))
 
@@ -316,7 +317,8 @@ class VoiceChat(anywidget.AnyWidget):
 
     def _hear_session(self) -> None:
         if self._talk.trouble is not None:
-            self._failed = (_Asked(), {"words": _told(self._talk.trouble), "session": True})
+            told = {"words": _told(self._talk.trouble), "session": True, "number": self._count}
+            self._failed = (_Asked(), told)
         self._show()
 
     # -- the page -----------------------------------------------------------------------------------------

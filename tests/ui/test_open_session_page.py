@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 from playwright.sync_api import BrowserContext, expect
-from signals import decibel
+from signals import decibel, pitch_of
 
 from .chat_page import ChatOnPage, entry
 from .looks import PICTURES, THEMES, assert_accessible, assert_nothing_is_cut_off
@@ -190,7 +190,7 @@ def test_the_microphone_goes_out_in_pieces_of_40_ms(opened: Opened, speech: Path
     # The browser's echo canceller and its gain change the samples, but not what is said.
     sound, (said, _) = np.concatenate(pieces) / 32768, soundfile.read(speech)
     assert decibel(sound) == pytest.approx(decibel(said), abs=12)
-    assert loudness_agrees(sound, said) > 0.8
+    assert loudness_agrees(sound, said) > 0.6
 
 
 def test_the_browser_is_asked_to_take_the_echo_out(opened: Opened) -> None:
@@ -198,6 +198,25 @@ def test_the_browser_is_asked_to_take_the_echo_out(opened: Opened) -> None:
     chat.begin()
     wanted = {"echoCancellation": True, "noiseSuppression": True, "autoGainControl": True, "channelCount": 1}
     assert chat.page.evaluate("() => wanted") == wanted
+
+
+def test_a_browser_that_gives_another_rate_is_heard_at_24000_hz(opened: Opened) -> None:
+    # Firefox connects no microphone to a context of another rate than the device's.
+    firefox = """
+        const connected = AudioContext.prototype.createMediaStreamSource;
+        AudioContext.prototype.createMediaStreamSource = function (stream) {
+            if (this.sampleRate === 24000) throw new DOMException("another rate", "NotSupportedError");
+            return connected.call(this, stream);
+        };
+    """
+    chat = opened(before=MADE_MICROPHONE + firefox)
+    chat.begin()
+    chat.speak()
+    chat.until("sent.filter(one => one.kind === 'heard').length >= 30")
+    assert chat.page.evaluate("() => contexts.at(-1).sampleRate") != RATE
+    pieces = chat.heard_pieces()
+    assert {len(piece) for piece in pieces} == {960}
+    assert pitch_of(np.concatenate(pieces[10:])[:, np.newaxis] / 32768, RATE) == pytest.approx(300, abs=3)
 
 
 def test_muted_it_goes_on_with_silence(opened: Opened) -> None:
@@ -324,7 +343,7 @@ def test_pieces_that_come_as_they_are_spoken_run_dry_nowhere(opened: Opened) -> 
                 const part = String.fromCharCode(...bytes.subarray(4800 * index, 4800 * (index + 1)));
                 const place = {item: "one", index, frames_before: 2400 * index, words: ""};
                 widgets[0].model.message({kind: "said", ...place}, btoa(part));
-                await settled(80);
+                await settled(50);
             }
             widgets[0].model.message({kind: "all said", item: "one", frames: 24000}, "");
         }""",
@@ -606,7 +625,10 @@ def test_end_leaves_nothing_open(opened: Opened) -> None:
     chat.until_played("one", 0.2)
     chat.button("End").click()
     chat.until_all_is_closed()
-    assert chat.kernel_hears("close")
+    chat.until("sent.some(one => one.kind === 'close')")
+    (end,) = chat.kernel_hears("close")
+    assert end["sounded"] == "one"  # it stays in the conversation as far as it was heard
+    assert 0.2 * RATE <= end["played"]["one"] < 5 * RATE
     expect(chat.status).to_have_text("Ending …")
     expect(chat.button("Begin talking")).to_be_disabled()  # until the kernel knows
     chat.set(session="closed")
@@ -635,7 +657,7 @@ def test_an_output_that_is_cleared_ends_it(opened: Opened) -> None:
     chat.begin()
     chat.remove_view(0)
     chat.until_all_is_closed()
-    assert chat.kernel_hears("close")
+    chat.until("sent.some(one => one.kind === 'close')")
 
 
 def test_a_view_that_is_moved_goes_on_and_a_second_one_is_alike(opened: Opened) -> None:
@@ -680,7 +702,10 @@ def test_a_session_of_another_tab(opened: Opened) -> None:
     chat.set(session="closed")
     chat.until("sent.some(one => one.kind === 'heard')")
     assert chat.sent(but=("ready", "focus", "heard")) == [{"kind": "close"}, {"kind": "open"}]
-    expect(chat.button("End")).to_be_visible()
+    chat.set(session="open")
+    chat.page.evaluate("() => dispatchEvent(new Event('pagehide'))")  # the page is left, or loaded again
+    chat.until_all_is_closed()
+    assert [one["kind"] for one in chat.sent()][-1] == "close"
 
 
 # -- looks ------------------------------------------------------------------------------------------------------

@@ -139,7 +139,7 @@ class TestTalking:
         page.opens()
         page.says(kind="say", text="And a cat?")
         page.until(lambda: len(page.widget.turns) == 2)
-        assert page.widget.asked_times == 1
+        assert page.widget.asked_times == 2  # once for the session, once for the words
         assert not page.widget.busy
         assert [turn.text for turn in page.widget.chat] == ["And a cat?", server.words]
 
@@ -251,6 +251,9 @@ class TestTroubles:
         assert page.widget.session == "closed"
         assert "key" in page.widget.trouble["words"]
         assert KEY not in page.widget.trouble["words"]
+        first = page.widget.trouble
+        page.says(kind="open")
+        page.until(lambda: page.widget.trouble and page.widget.trouble != first)  # the page is told once more
         server.refuse = None
         page.says(kind="again")
         page.until(lambda: page.widget.session == "open" and not page.widget.trouble)

@@ -144,7 +144,7 @@ export class OpenSession extends EventTarget {
     this.#endHush = hush(); // what a cell says meanwhile waits until this is over
     this.#loudspeaker = SharedContext.use(RATE);
     this.#loudspeaker.resume();
-    addEventListener("pagehide", () => this.end(), { signal: this.#own.signal });
+    addEventListener("pagehide", () => this.#leave(), { signal: this.#own.signal });
     const own = this.#own;
     void this.openMicrophone().then((opened) => {
       if (!opened && this.#own === own) this.#stop();
@@ -162,13 +162,21 @@ export class OpenSession extends EventTarget {
     this.#stop();
   }
 
+  /** The page goes: there is no time to wait for anything. */
+  #leave() {
+    this.#close();
+    this.#link.send({ kind: "close" });
+  }
+
   #stop() {
     const session = this.#link.get("session");
     if (!this.#own && session === "closed") return;
     this.#ending = session !== "closed";
     this.#takes_over = false;
+    // What was heard of an answer stays in the conversation; another tab says it for itself.
+    const hushed = this.#own ? this.#said.hush() : Promise.resolve({});
     this.#close();
-    this.#link.send({ kind: "close" });
+    void hushed.then((heard) => this.#link.send({ kind: "close", ...heard }));
     this.#changed();
   }
 

@@ -99,6 +99,7 @@ export class SessionControls {
     put(this.main, "disabled", this.#chat.severed || (state === "closed" && hopeless));
     put(this.main, "aria-disabled", state === "closing" ? "true" : null); // it keeps the keyboard
     put(this.main, "data-state", begins ? null : state);
+    put(this.main, "data-quiet", !begins && holdToTalk); // red is the other button while it is held
     put(this.main, "title", begins ? "Open the microphone and talk with the model" : "End the session and shut the microphone");
     redraw(this.#sign, begins ? MICROPHONE : STOP);
     say(this.#label, begins ? "Begin talking" : "End");

@@ -16,8 +16,8 @@ export function sessionStatus(now) {
   if (now.state === "opening") return "Opening … You can speak already.";
   if (now.blocked) return "The browser wants a click on this page before it sounds.";
   if (now.held) return "You are speaking";
+  if (now.sounding) return "The model is speaking"; // whoever interrupts it silences it first
   if (now.speech && !now.muted) return "You are speaking";
-  if (now.sounding) return "The model is speaking";
   if (!now.hears) return "Nobody hears you: the microphone is shut. You can type.";
   if (now.muted) return "Muted";
   return now.holdToTalk ? "Hold the button, or Space, to speak" : "Listening";

@@ -19,7 +19,7 @@ const listening = {
 test("who speaks now", () => {
   assert.equal(sessionStatus(listening), "Listening");
   assert.equal(sessionStatus({ ...listening, speech: true }), "You are speaking");
-  assert.equal(sessionStatus({ ...listening, speech: true, sounding: true }), "You are speaking");
+  assert.equal(sessionStatus({ ...listening, speech: true, sounding: true }), "The model is speaking");
   assert.equal(sessionStatus({ ...listening, sounding: true }), "The model is speaking");
   assert.equal(sessionStatus({ ...listening, muted: true }), "Muted");
   assert.equal(sessionStatus({ ...listening, muted: true, speech: true }), "Muted");
