@@ -5,7 +5,7 @@
 
 A real browser and a real kernel, `nba.VoiceChat(realtime=True)`, and a microphone that says what it is given. Times are
 by the page's clock. A question ends with its last sound, so that the half second of silence that ends a turn is in the
-first figure. An interruption begins with the first syllable, and is over when the sound thread has said that it stopped.
+first figure. An interruption begins with the first syllable, and is over when the sound thread says that it stopped.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,7 @@ import psutil
 from engine import QUESTIONS
 from playwright.sync_api import Browser, sync_playwright
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from ui.browser import launch
 from ui.server import JupyterServer
 from ui.talk_in_lab import RATE, TalkInLab
@@ -32,6 +32,7 @@ from ui.talk_in_lab import RATE, TalkInLab
 from nbaudio.engine.parts import engine
 from nbaudio.sound import codecs
 
+ROOT = Path(__file__).parents[1]
 VOICE = "nova"
 SETUP = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nimport nbaudio as nba\nchat = nba.Conversation(voice='alloy')"
 SAID = "[...nbaudio.players.entries()].filter(([key]) => key.includes('-said-')).map(([, sound]) => sound)[0]"
@@ -116,7 +117,7 @@ def measure(browser: Browser, server: JupyterServer, chosen: argparse.Namespace)
         ask(talk, spoken("Good morning, how are you?"))  # loads all
         if chosen.questions:
             first = [ask(talk, sound) for sound in sounds[:-1]]
-            silent = [interrupt(talk, one, other) for one, other in zip(sounds[:-1], sounds[1:], strict=True)]
+            silent = [interrupt(talk, one, other) for one, other in pairwise(sounds)]
             seconds = [len(sound) / 2 / RATE for sound in sounds]
             print(f"{len(first)} spoken questions of {min(seconds):.1f} to {max(seconds):.1f} s")
             print(line("first sound after the last of a question", first))
