@@ -38,13 +38,13 @@ SETUP = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nimport nbaudio as nba\n
 SAID = "[...nbaudio.players.entries()].filter(([key]) => key.includes('-said-')).map(([, sound]) => sound)[0]"
 FIRST_SOUND = f"""async data => {{
     const {{ ended_ms }} = await speak(data);
-    while (!({SAID}?.first_sound_ms > 0)) await settled(5);
+    while (!({SAID}?.first_sound_ms > 0)) await new Promise(resolve => setTimeout(resolve, 5));
     return {SAID}.first_sound_ms - ended_ms;
 }}"""
 INTERRUPTED = f"""async data => {{
     const sound = {SAID}, began_ms = performance.now();
     window.speaking = speak(data);
-    await until(sound, () => !sound.playing && sound.still);
+    while (sound.playing || !sound.still) await new Promise(resolve => setTimeout(resolve, 2));
     return performance.now() - began_ms;
 }}"""
 
@@ -109,7 +109,7 @@ def line(what: str, seconds: list[float]) -> str:
 
 
 def measure(browser: Browser, server: JupyterServer, chosen: argparse.Namespace) -> None:
-    talk = TalkInLab(browser, server, "talking.ipynb", SETUP)
+    talk = TalkInLab(browser, server, "talking.ipynb", SETUP, tapped=False)
     family = [one for one in psutil.Process().children(recursive=True) if "chrom" in " ".join(one.cmdline())]
     try:
         sounds = [spoken(text) for text in (QUESTIONS * 2)[: chosen.questions + 1]]
