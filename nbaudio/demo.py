@@ -50,11 +50,11 @@ def run_demo(notebook: Path | None, folder: Path) -> list[Path]:
         if not source.is_file():
             raise SetupError(f"There is no notebook {str(source)!r}.", "Name one: python -m nbaudio demo FILE.ipynb")
         for beside in source.parent.iterdir():
-            if beside.suffix in (".wav", ".mp3", ".flac", ".ogg", ".txt"):
+            if beside.suffix in (".wav", ".mp3", ".flac", ".ogg", ".txt", ".svg"):
                 shutil.copy(beside, folder)
         executed = _execute(source, folder)
     page = folder / f"{source.stem}.html"
-    page.write_text(_as_html(executed), encoding="utf-8")
+    page.write_text(_as_html(executed, folder), encoding="utf-8")
     written = folder / source.name
     _write(executed, written)
     return [written, page, *_sounds(executed, folder)]
@@ -90,10 +90,12 @@ def _execute(source: Path, folder: Path) -> Any:
     return notebook
 
 
-def _as_html(notebook: Any) -> str:
+def _as_html(notebook: Any, folder: Path) -> str:
     from nbconvert import HTMLExporter
 
-    body, _ = HTMLExporter().from_notebook_node(notebook)
+    # With the pictures beside the notebook in it: a page is given to others as one file.
+    exporter = HTMLExporter(embed_images=True)
+    body, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"path": str(folder)}})
     return str(body)
 
 

@@ -19,7 +19,7 @@ __all__ = ["RATE", "TalkInLab", "question"]
 
 RATE = 24_000
 _HERE = Path(__file__).parent
-_SCRIPTS = [(_HERE / name).read_text(encoding="utf-8") for name in ("sound_page.js", "talk_page.js")]
+_TAP, _MICROPHONE = ((_HERE / name).read_text(encoding="utf-8") for name in ("sound_page.js", "talk_page.js"))
 _OUTPUT = """async () => {
     const [output] = await heard();
     const bytes = new Uint8Array(output.buffer);
@@ -46,12 +46,23 @@ class TalkInLab:
     setup : str
         Its first cell; it has a conversation ``chat``.
     kernel : str
+    tapped : bool
+        Whether all that reaches the loudspeaker is kept, for `output`.
     """
 
-    def __init__(self, browser: Browser, server: JupyterServer, name: str, setup: str, kernel: str = "python3") -> None:
+    def __init__(
+        self,
+        browser: Browser,
+        server: JupyterServer,
+        name: str,
+        setup: str,
+        kernel: str = "python3",
+        *,
+        tapped: bool = True,
+    ) -> None:
         server.write_notebook(name, setup, "talk = nba.VoiceChat(chat, realtime=True)\ntalk", kernel=kernel)
         context = browser.new_context()
-        for script in _SCRIPTS:
+        for script in (_TAP, _MICROPHONE) if tapped else (_MICROPHONE,):
             context.add_init_script(f"(() => {{ {script} }})();")
         self.lab = NotebookPage(context.new_page(), server, name)
         self.page = self.lab.page
