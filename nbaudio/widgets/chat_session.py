@@ -3,9 +3,9 @@
 The messages between this side and ``static/open_session.js``; sound is mono PCM16 at 24,000 Hz, little endian.
 
     browser -> kernel   {kind: "open"} {kind: "close", played?, sounded?}    a session is wanted; is over, see "hushed"
-                        {kind: "heard", index} + [PCM16]    40 ms of the microphone, from 0 for each opening; what comes
-                            before the session is open is kept for it
-                        {kind: "turn over"}               push to talk: all that was held has been sent
+                        {kind: "heard", index} + [PCM16]    40 ms of the microphone, from 0 for each session; what comes
+                            before it is open is kept for it. ipykernel 7 may handle two on two threads, out of order.
+                        {kind: "turn over", index}        push to talk: so many pieces have been sent by now
                         {kind: "interrupt", played, sounded}    the page is silent already, see "hushed"
                         {kind: "played", item, frames, sounding}    the player's clock, 5 times a second while it sounds
                         {kind: "hushed", number, played, sounded}    the answer to "hush": {item: frames heard}
@@ -37,6 +37,7 @@ from nbaudio.widgets.page_playback import PagePlayback, Send
 __all__ = ["ChatSession", "Microphone"]
 
 _MOST_PIECES = 7_500  # five minutes of 40 ms: a server that takes nothing for so long takes nothing more
+_FARTHEST = 5  # pieces that wait for one which is missing
 _NOBODY_S = 300.0  # an open microphone of which nothing comes for so long is on no page any more
 _GONE = "Nothing has come from the page for five minutes: the session is over. Begin again to talk on."
 
@@ -122,9 +123,9 @@ class ChatSession:
         kind, playback = content.get("kind"), self._playback
         if kind == "heard":
             if buffers:
-                self._microphone.put(bytes(buffers[0]))
+                self._microphone.put(bytes(buffers[0]), content.get("index"))
         elif kind == "turn over":
-            self._microphone.put(None)
+            self._microphone.put(None, content.get("index"))
         elif playback is not None:
             playback.hear(content)
             with self._lock:
@@ -227,15 +228,43 @@ class Microphone:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pieces: deque[bytes | None] = deque(maxlen=_MOST_PIECES)
+        self._early: dict[int, bytes] = {}  # those before which one is missing
+        self._ends: set[int] = set()  # before which pieces a turn ends
+        self._next = 0
         self._waiting: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
 
-    def put(self, piece: bytes | None) -> None:
-        """Give a piece; None ends a turn."""
+    def put(self, piece: bytes | None, index: object = None) -> None:
+        """Give a piece; None ends a turn.
+
+        Parameters
+        ----------
+        piece : bytes, optional
+        index : int, optional
+            Its number from 0, or how many there have been by the end of the turn; by default those so far. What comes
+            out of order is put in order, unless one is missing for 200 ms.
+        """
         with self._lock:
-            self._pieces.append(piece)
+            at = index if isinstance(index, int) else self._next
+            if piece is None:
+                self._ends.add(at)
+            elif self._next <= at < self._next + _MOST_PIECES:
+                self._early[at] = piece
+            self._order()
             waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting[0].call_soon_threadsafe(waiting[1].set)
+
+    def _order(self) -> None:
+        if len(self._early) > _FARTHEST:
+            self._next = max(self._next, min(self._early))
+        while True:
+            for end in [end for end in self._ends if end <= self._next]:
+                self._ends.discard(end)
+                self._pieces.append(None)
+            if self._next not in self._early:
+                return
+            self._pieces.append(self._early.pop(self._next))
+            self._next += 1
 
     async def turn(self, timeout_s: float | None = None) -> AsyncIterator[bytes]:
         """The pieces of a turn as they come.

@@ -127,6 +127,7 @@ class _Item:
         self._ended = self._dropped = False
         self.stopped = False
         """Whether the page has said where it stopped."""
+        self._sending = threading.Lock()  # nothing of it goes out any more once it is dropped
         self._feed = Feed(self._said, over=self._all_said)
 
     def add(self, pcm16: bytes) -> None:
@@ -139,7 +140,8 @@ class _Item:
         self._feed.end()
 
     def drop(self) -> None:
-        self._dropped = True
+        with self._sending:
+            self._dropped = True
         self._feed.end()
 
     @property
@@ -170,9 +172,11 @@ class _Item:
         return min(self._heard + since, self._given)
 
     def _said(self, message: dict[str, object], pcm16: bytes) -> None:
-        if not self._dropped:
-            self._to_page({**message, "kind": "said", "item": self.id}, [pcm16])
+        with self._sending:
+            if not self._dropped:
+                self._to_page({**message, "kind": "said", "item": self.id}, [pcm16])
 
     def _all_said(self, frames: int) -> None:
-        if not self._dropped:
-            self._to_page({"kind": "all said", "item": self.id, "frames": frames}, [])
+        with self._sending:
+            if not self._dropped:
+                self._to_page({"kind": "all said", "item": self.id, "frames": frames}, [])

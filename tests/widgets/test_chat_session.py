@@ -149,7 +149,7 @@ class TestTalking:
         page.opens()
         for count in (2, 4):
             page.speaks(tone(0.3))
-            page.says(kind="turn over")
+            page.says(kind="turn over", index=page._spoken)
             page.until(lambda count=count: len(page.widget.turns) == count)
         assert [turn.role for turn in page.widget.chat] == ["user", "assistant"] * 2
         assert page.widget.chat[2].clip.duration_s == pytest.approx(0.3)  # type: ignore[union-attr]
@@ -317,6 +317,25 @@ def test_the_pieces_of_a_page_that_nobody_reads_do_not_pile_up() -> None:
     for _ in range(20_000):
         microphone.put(bytes(PIECE))
     assert len(microphone._pieces) == 7_500
+
+
+def test_what_comes_out_of_order_is_put_in_order() -> None:
+    microphone = Microphone()
+    for index in (1, 0, 3):
+        microphone.put(bytes([index] * 2), index)
+    microphone.put(None, 5)  # it has overtaken two pieces
+    for index in (2, 0, 4, 5, -1, 10**12):
+        microphone.put(bytes([index % 256] * 2), index)
+    assert list(microphone._pieces) == [*(bytes([index] * 2) for index in range(5)), None, bytes([5, 5])]
+
+
+def test_a_piece_that_is_lost_is_not_waited_for_longer_than_200_ms() -> None:
+    microphone = Microphone()
+    for index in range(1, 7):
+        microphone.put(bytes(2), index)
+    assert len(microphone._pieces) == 6
+    microphone.put(None)
+    assert microphone._pieces[-1] is None
 
 
 def test_between_two_reports_the_page_is_taken_to_play_on() -> None:

@@ -19,7 +19,7 @@
 //                     {kind: "speech", began}               the server hears that the person begins, has ended
 // browser -> kernel   {kind: "open"}, {kind: "close", played?, sounded?}    the person begins, ends (see "hushed")
 //                     {kind: "heard", index} + [PCM16, 40 ms]    from 0 in each session
-//                     {kind: "turn over"}                   the button that has to be held is let go
+//                     {kind: "turn over", index}            the button that has to be held is let go
 //                     {kind: "played", item, frames, sounding}    how much of it was heard: five times a second, and at
 //                                                           its first sound and its end
 //                     {kind: "hushed", number, played, sounded}, {kind: "interrupt", played, sounded}    by the kernel,

@@ -268,7 +268,7 @@ export class OpenSession extends EventTarget {
 
   #turnOver() {
     this.held = this.#release = false;
-    this.#link.send({ kind: "turn over" });
+    this.#link.send({ kind: "turn over", index: this.#index });
     this.#changed();
   }
 
