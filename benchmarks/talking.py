@@ -43,6 +43,7 @@ FIRST_SOUND = f"""async data => {{
 }}"""
 INTERRUPTED = f"""async data => {{
     const sound = {SAID}, began_ms = performance.now();
+    if (!sound) return -1;
     window.speaking = speak(data);
     while (sound.playing || !sound.still) await new Promise(resolve => setTimeout(resolve, 2));
     return performance.now() - began_ms;
@@ -73,16 +74,18 @@ def ask(talk: TalkInLab, sound: bytes) -> float:
     return waited_ms / 1000
 
 
-def interrupt(talk: TalkInLab, sound: bytes, other: bytes) -> float:
-    """Seconds from the first syllable of who breaks in to silence."""
+def interrupt(talk: TalkInLab, sound: bytes, other: bytes) -> list[float]:
+    """Seconds from the first syllable of who breaks in to silence; none where the answer was over before."""
     talk.page.evaluate(FIRST_SOUND, base64_of(sound))
-    talk.until_heard(0.4)
+    talk.until("said.length === 0 || said.some(sound => sound.position_s >= 0.4)")
     silent_ms = float(talk.page.evaluate(INTERRUPTED, base64_of(other)))
+    if silent_ms < 0:
+        return []
     talk.page.evaluate("() => speaking")
     talk.until("said.some(sound => sound.position_s > 0)", 60_000)  # they are answered as well
     talk.button("Interrupt").click()
     is_silent(talk)
-    return silent_ms / 1000
+    return [silent_ms / 1000]
 
 
 def keep_open(talk: TalkInLab, browser_family: list[psutil.Process], minutes: float) -> None:
@@ -117,11 +120,11 @@ def measure(browser: Browser, server: JupyterServer, chosen: argparse.Namespace)
         ask(talk, spoken("Good morning, how are you?"))  # loads all
         if chosen.questions:
             first = [ask(talk, sound) for sound in sounds[:-1]]
-            silent = [interrupt(talk, one, other) for one, other in pairwise(sounds)]
+            silent = [taken for one, other in pairwise(sounds) for taken in interrupt(talk, one, other)]
             seconds = [len(sound) / 2 / RATE for sound in sounds]
             print(f"{len(first)} spoken questions of {min(seconds):.1f} to {max(seconds):.1f} s")
             print(line("first sound after the last of a question", first))
-            print(line("silence after the first of who breaks in", silent), flush=True)
+            print(line(f"silence after the first of who breaks in ({len(silent)})", silent), flush=True)
         if chosen.open_minutes:
             keep_open(talk, family, chosen.open_minutes)
     finally:
