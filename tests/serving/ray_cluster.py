@@ -1,7 +1,7 @@
 """A Ray cluster on this machine that serves the app, in a process of its own, which does what its input says.
 
-Options as JSON on the command line. It writes ``{"base_url": ...}`` when it serves; then ``kill`` kills one of the
-replicas, and ``replicas`` counts those that run; each is answered with a line of JSON. It ends with its input.
+Options as JSON on the command line. It writes ``{"base_url": ...}`` when it serves; then ``kill`` kills the busiest
+of the replicas, and ``replicas`` counts those that run; each is answered with a line of JSON. It ends with its input.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ def main() -> None:
     say({"base_url": f"http://127.0.0.1:{port}"})
     for line in sys.stdin:
         if line.strip() == "kill":
-            victim = replicas()[0]
-            ray.kill(ray.get_actor(victim, namespace="serve"))
+            actors = {name: ray.get_actor(name, namespace="serve") for name in replicas()}
+            victim = max(actors, key=lambda name: ray.get(actors[name].get_num_ongoing_requests.remote()))
+            ray.kill(actors[victim])
             say({"killed": victim})
         else:
             say({"replicas": replicas()})

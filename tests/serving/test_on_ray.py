@@ -108,11 +108,13 @@ def test_one_of_two_is_killed_while_it_answers_and_no_question_is_lost(
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         replies = [pool.submit(ask, question) for question in questions]
-        asked = [brain.next_asked() for _ in questions]  # all of them are on their way, in one replica or the other
-        before = cluster.ask("replicas")["replicas"]
-        killed = cluster.ask("kill")["killed"]
-        again = [brain.next_asked()]  # what the killed one was at is asked again
-        brain.open()
+        try:
+            asked = [brain.next_asked() for _ in questions]  # all of them are on their way, in one replica or the other
+            before = cluster.ask("replicas")["replicas"]
+            killed = cluster.ask("kill")["killed"]
+            again = [brain.next_asked()]  # what the killed one was at is asked again
+        finally:
+            brain.open()
         answers = [reply.result(timeout=60) for reply in replies]
     while not brain.asked.empty():
         again.append(brain.next_asked())
