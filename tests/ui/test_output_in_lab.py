@@ -18,9 +18,12 @@ DRIVER = Path(__file__).with_name("sound_page.js").read_text(encoding="utf-8")
 LISTEN = """async text => {
     await import(URL.createObjectURL(new Blob([text], {type: "text/javascript"})));
     globalThis.sent_ms = [];
-    // When the kernel made it, not when it came: a busy page takes in at once what it was sent one by one.
+    // When the kernel made it, not when it came: a busy page takes in at once what it was sent one by one. What the kernel
+    // answers to the page's own requests, and that it is busy with them, the cell has not sent.
+    const sentByCell = ({channel, header, parent_header}) =>
+        parent_header.msg_type === "execute_request" || (channel === "iopub" && header.msg_type !== "status");
     panel.sessionContext.session.kernel.anyMessage.connect((_, {direction, msg}) => {
-        if (direction === "recv") sent_ms.push(Date.parse(msg.header.date) - performance.timeOrigin);
+        if (direction === "recv" && sentByCell(msg)) sent_ms.push(Date.parse(msg.header.date) - performance.timeOrigin);
     });
 }"""
 HEARD = """async base64 => {
@@ -56,7 +59,8 @@ def test_each_sample_is_heard_once_and_few_messages_bring_them(
     begun_ms = notebook.sounds()[0]["first_piece_ms"]
     sent_s = [at_ms / 1000 for at_ms in notebook.page.evaluate("() => sent_ms") if at_ms >= begun_ms]
     assert len(sent_s) > 30
-    assert max(sum(0 <= other - one < 1 for other in sent_s) for one in sent_s) <= MOST_MESSAGES
+    most = max(sum(0 <= other - one < 1 for other in sent_s) for one in sent_s)
+    assert most <= MOST_MESSAGES
 
 
 def _pace(gate: Gate) -> None:
