@@ -18,8 +18,8 @@ DRIVER = Path(__file__).with_name("sound_page.js").read_text(encoding="utf-8")
 LISTEN = """async text => {
     await import(URL.createObjectURL(new Blob([text], {type: "text/javascript"})));
     globalThis.sent_ms = [];
-    // When the kernel made it, not when it came: a busy page takes in at once what it was sent one by one. What the kernel
-    // answers to the page's own requests, and that it is busy with them, the cell has not sent.
+    // When the kernel made it, not when it came: a busy page takes in at once what it was sent one by one. What the
+    // kernel answers to the page's own requests, and that it is busy with them, the cell has not sent.
     const sentByCell = ({channel, header, parent_header}) =>
         parent_header.msg_type === "execute_request" || (channel === "iopub" && header.msg_type !== "status");
     panel.sessionContext.session.kernel.anyMessage.connect((_, {direction, msg}) => {
