@@ -25,7 +25,7 @@ def dogs(breed: str) -> str:
 
 @pytest.fixture
 def magics(journal_file: object, monkeypatch: pytest.MonkeyPatch) -> NbAudioMagics:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-nobody")  # so that there is a server, with or without the offline engine
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-nobody")  # a server, also without the offline engine
     made = NbAudioMagics(shell=None, config=Config())
     made.shell = SimpleNamespace(kernel=None, user_ns={"dogs": dogs, "tongue": "fr"})
     return made
