@@ -351,7 +351,7 @@ def test_stop_keeps_what_still_comes(page: Page) -> None:
             const sound = Sound.of("a", {sampleRate: 24000}), source = noise(24000);
             const fed = feed(sound, source, {every_ms: 50});
             await until(sound, () => sound.position_s > 0.05);
-            sound.stop();
+            sound.pause();
             await fed;
             await settled(50);
             const [output] = await heard();

@@ -118,7 +118,7 @@ export class Chat extends EventTarget {
   /** @param {"again" | "dismiss" | "stop" | "retry" | "undo" | "earlier"} kind */
   ask(kind) {
     if (kind === "again" && this.trouble.session) return this.session?.begin();
-    if (kind === "stop") for (const turn of this.turns) if (turn.arriving) turn.player?.sound.stop();
+    if (kind === "stop") for (const turn of this.turns) if (turn.arriving) turn.player?.sound.pause();
     if (kind === "again" && this.draft === this.trouble.typed) this.draft = "";
     if (kind === "again" || kind === "retry") this.waiting = true;
     this.#link.send({ kind });

@@ -1,5 +1,6 @@
 // Who was heard in the last seconds: a narrow waveform that moves on while it is fed.
 
+import { cleared } from "./canvas.js";
 import { make, put } from "./elements.js";
 
 const BAR = 3; // CSS pixels
@@ -57,17 +58,9 @@ export class LiveWave {
   }
 
   #draw() {
-    const { clientWidth: width, clientHeight: height } = this.#canvas;
-    const pen = this.#canvas.getContext("2d");
-    if (!width || !height || !pen) return; // it is not shown
-    const ratio = window.devicePixelRatio || 1;
-    const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
-    if (this.#canvas.width !== wide || this.#canvas.height !== high) {
-      this.#canvas.width = wide;
-      this.#canvas.height = high;
-    }
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, width, height);
+    const shown = cleared(this.#canvas);
+    if (!shown) return;
+    const { pen, width, height } = shown;
     const outline = new Path2D();
     const count = Math.floor((width + GAP) / (BAR + GAP));
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -183,7 +183,7 @@ export class Player extends EventTarget {
   /** Ends an answer that is arriving: silent at once, and the kernel asks for no more. */
   stop() {
     if (!this.arriving) return this.sound.pause();
-    this.sound.stop();
+    this.sound.pause();
     this.#model.send({ kind: "stop" });
     // The message waits behind the running cell where comm messages do; an interrupt does not.
     this.#model.widget_manager?.kernel?.interrupt?.()?.catch((error) => this.#fail(error));
@@ -213,7 +213,7 @@ export class Player extends EventTarget {
     this.keyboard.forget();
     this.#queued = false;
     turns.leave(this.#place);
-    this.sound.stop(); // what still comes does not begin by itself
+    this.sound.pause(); // what still comes does not begin by itself
     this.#changed();
   }
 
@@ -237,7 +237,7 @@ export class Player extends EventTarget {
     } else if (message.kind === "whole") {
       this.sound.finish(message.frames);
     } else if (message.kind === "pause") {
-      this.sound.stop(); // what still comes does not begin by itself
+      this.sound.pause(); // what still comes does not begin by itself
     } else if (message.kind === "sound") {
       void this.#load(bytes, message.mime, message.frames);
     }

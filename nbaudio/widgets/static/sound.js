@@ -228,16 +228,11 @@ export class Sound extends EventTarget {
     return !this.#output || this.#output.report.pace === 0;
   }
 
-  /** Silent within a few milliseconds; the next one's turn comes. */
+  /** Silent within a few milliseconds; the next one's turn comes. What still comes begins only with `play`. */
   pause() {
     this.#asked = true;
     this.#halt();
     turns.leave(this.#speaker);
-  }
-
-  /** As pause. What still comes is kept, and begins only with `play`. */
-  stop() {
-    this.pause();
   }
 
   /** @param {number} seconds */

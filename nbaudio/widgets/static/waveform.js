@@ -1,5 +1,6 @@
 // The waveform: it fills in while sound comes, shows where the sound is, and seeks by mouse, finger and keyboard.
 
+import { cleared } from "./canvas.js";
 import { spoken } from "./clock.js";
 import { make, put } from "./elements.js";
 
@@ -186,17 +187,9 @@ export class Waveform {
   }
 
   #draw() {
-    const { clientWidth: width, clientHeight: height } = this.#canvas;
-    const pen = this.#canvas.getContext("2d");
-    if (!width || !height || !pen) return; // it is not shown
-    const ratio = window.devicePixelRatio || 1;
-    const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
-    if (this.#canvas.width !== wide || this.#canvas.height !== high) {
-      this.#canvas.width = wide;
-      this.#canvas.height = high;
-    }
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, width, height);
+    const shown = cleared(this.#canvas);
+    if (!shown) return;
+    const { pen, width, height } = shown;
 
     const span_s = this.#span_s;
     const now_s = this.#held_s ?? this.#timeline.position_s;
