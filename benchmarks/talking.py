@@ -1,7 +1,6 @@
-"""Talking in JupyterLab with the offline engine: how soon an answer sounds, how soon it is silent, and what it costs.
+"""Talking in JupyterLab with the offline engine: how soon an answer sounds, and how soon it is silent.
 
-    python benchmarks/talking.py                       # ten questions, ten interruptions; two minutes
-    python benchmarks/talking.py --open-minutes 10     # and memory while a microphone is open
+    python benchmarks/talking.py                  # ten questions, ten interruptions; two minutes
 
 A real browser and a real kernel, `nba.VoiceChat(realtime=True)`, and a microphone that says what it is given. Times are
 by the page's clock. A question ends with its last sound, so that the half second of silence that ends a turn is in the
@@ -15,12 +14,10 @@ import base64
 import statistics
 import sys
 import tempfile
-import time
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import psutil
 from engine import QUESTIONS
 from playwright.sync_api import Browser, sync_playwright
 
@@ -88,45 +85,22 @@ def interrupt(talk: TalkInLab, sound: bytes, other: bytes) -> list[float]:
     return [silent_ms / 1000]
 
 
-def keep_open(talk: TalkInLab, browser_family: list[psutil.Process], minutes: float) -> None:
-    """What is in use while nobody says anything."""
-    kernel = psutil.Process(int(talk.lab.execute("__import__('os').getpid()")))
-    devtools = talk.page.context.new_cdp_session(talk.page)
-    print("open for   page's heap   browser's memory   kernel's memory   kernel's processor")
-    began, used_s = time.monotonic(), sum(kernel.cpu_times()[:2])
-    for minute in range(int(minutes) + 1):
-        talk.page.wait_for_timeout(max(0.0, 60_000 * minute - 1000 * (time.monotonic() - began)))
-        devtools.send("HeapProfiler.collectGarbage")
-        heap = talk.page.evaluate("() => performance.memory.usedJSHeapSize") / 1e6
-        browser = sum(one.memory_info().rss for one in browser_family if one.is_running()) / 1e6
-        now_s = sum(kernel.cpu_times()[:2])
-        share = (now_s - used_s) / max(60.0, time.monotonic() - began)
-        rss = kernel.memory_info().rss / 1e6
-        print(
-            f"{minute:4} min   {heap:8.1f} MB   {browser:13.0f} MB   {rss:12.0f} MB   {100 * share:14.1f} %", flush=True
-        )
-
-
 def line(what: str, seconds: list[float]) -> str:
     return f"{what:<46} {statistics.median(seconds):.3f} s at the median, {max(seconds):.3f} s at most"
 
 
 def measure(browser: Browser, server: JupyterServer, chosen: argparse.Namespace) -> None:
-    talk = TalkInLab(browser, server, "talking.ipynb", SETUP, tapped=False)
-    family = [one for one in psutil.Process().children(recursive=True) if "chrom" in " ".join(one.cmdline())]
+    talk = TalkInLab(browser.new_context(), server, "talking.ipynb", SETUP, tapped=False)
     try:
         sounds = [spoken(text) for text in (QUESTIONS * 2)[: chosen.questions + 1]]
         talk.begin()
         ask(talk, spoken("Good morning, how are you?"))  # loads all
-        if chosen.questions:
-            first = [ask(talk, sound) for sound in sounds[:-1]]
-            silent = [taken for one, other in pairwise(sounds) for taken in interrupt(talk, one, other)]
-            seconds = [len(sound) / 2 / RATE for sound in sounds]
-            print(f"{len(first)} spoken questions of {min(seconds):.1f} to {max(seconds):.1f} s")
-            print(line("first sound after the last of a question", first))
-            print(line(f"silence after the first of who breaks in ({len(silent)})", silent), flush=True)
-        if chosen.open_minutes:
-            keep_open(talk, family, chosen.open_minutes)
+        first = [ask(talk, sound) for sound in sounds[:-1]]
+        silent = [taken for one, other in pairwise(sounds) for taken in interrupt(talk, one, other)]
+        seconds = [len(sound) / 2 / RATE for sound in sounds]
+        print(f"{len(first)} spoken questions of {min(seconds):.1f} to {max(seconds):.1f} s")
+        print(line("first sound after the last of a question", first))
+        print(line(f"silence after the first of who breaks in ({len(silent)})", silent), flush=True)
     finally:
         talk.close()
 
@@ -134,7 +108,6 @@ def measure(browser: Browser, server: JupyterServer, chosen: argparse.Namespace)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--questions", type=int, default=10, help="how many (%(default)s)")
-    parser.add_argument("--open-minutes", type=float, default=0.0, help="of an open microphone (%(default)s)")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         (Path(folder) / "notebooks").mkdir()

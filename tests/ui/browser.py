@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, BrowserType, Playwright
 
-__all__ = ["SOUND_WITHOUT_CLICK", "NoBrowser", "hearing", "launch", "launch_with"]
+__all__ = ["FLAGS", "SOUND_WITHOUT_CLICK", "NoBrowser", "hearing", "launch", "launch_with"]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_FLAGS = [
+FLAGS = [
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -67,7 +67,7 @@ def launch_with(chromium: BrowserType, *flags: str) -> tuple[Browser, str]:
     reasons = []
     for path in [*found, *([own] if os.path.exists(own) else [])]:
         try:
-            return chromium.launch(executable_path=path, args=[*_FLAGS, *flags]), path
+            return chromium.launch(executable_path=path, args=[*FLAGS, *flags]), path
         except Error as error:
             reasons.append(f"{path}: {error.message.splitlines()[0]}")
     raise NoBrowser(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import BrowserContext, Locator, expect
 
 from nbaudio import Clip
 
@@ -39,7 +39,8 @@ class TalkInLab:
 
     Parameters
     ----------
-    browser : Browser
+    context : BrowserContext
+        Where nothing else is open; it is closed with the talk.
     server : JupyterServer
     name : str
         Of the notebook.
@@ -52,7 +53,7 @@ class TalkInLab:
 
     def __init__(
         self,
-        browser: Browser,
+        context: BrowserContext,
         server: JupyterServer,
         name: str,
         setup: str,
@@ -61,7 +62,6 @@ class TalkInLab:
         tapped: bool = True,
     ) -> None:
         server.write_notebook(name, setup, "talk = nba.VoiceChat(chat, realtime=True)\ntalk", kernel=kernel)
-        context = browser.new_context()
         for script in (_TAP, _MICROPHONE) if tapped else (_MICROPHONE,):
             context.add_init_script(f"(() => {{ {script} }})();")
         self.lab = NotebookPage(context.new_page(), server, name)

@@ -39,7 +39,7 @@ def opened(browser: Browser, server: JupyterServer, model: RealtimeServer) -> It
 
     def talk(name: str) -> TalkInLab:
         setup = f"{asking(model)}chat = nba.Conversation(voice='marin')"
-        made.append(TalkInLab(browser, server, name, setup))
+        made.append(TalkInLab(browser.new_context(), server, name, setup))
         return made[-1]
 
     yield talk
