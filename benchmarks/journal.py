@@ -3,7 +3,8 @@
     python benchmarks/journal.py
 
 Prints medians, and the slowest of each, in milliseconds. Pieces are 100 ms of sound, turns 5 s. Then what a question
-costs that is a recording, from its end until it may be sent: its clip is made and it is in the journal.
+costs that is a recording, from its end until it may be sent: its clip is made and it is in the journal. At last 200
+answers of a minute at once, at the speed of speech, and how long the journal's log becomes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from nbaudio.widgets.take import Take
 PIECE = nba.AudioDelta(os.urandom(4800))
 PIECES, TURNS = 50, (10, 1000)
 RECORDINGS_S = (10, 600)
+AT_ONCE, LONG_S = 200, 60
 
 
 def timed(into: list[float], call: Callable[[], object]) -> None:
@@ -61,7 +63,24 @@ def recording(folder: Path, seconds: int, taken: list[float]) -> None:
     take.discard()
 
 
-def main() -> None:
+def at_once(log: Path) -> None:
+    """Answers that all come, of which none ends."""
+    chats = [nba.Conversation() for _ in range(AT_ONCE)]
+    questions = [nba.Turn("user", f"question {number}") for number in range(AT_ONCE)]
+    for chat, question in zip(chats, questions, strict=True):
+        journal.asked(chat, question)
+    taken: list[float] = []
+    longest, began = 0, time.monotonic()
+    for step in range(10 * LONG_S):
+        time.sleep(max(0.0, began + step / 10 - time.monotonic()))
+        for question in questions:
+            timed(taken, lambda asked=question: journal.came(asked, PIECE))  # type: ignore[misc]
+        longest = max(longest, log.stat().st_size)
+    show("piece", taken)
+    print(f"  {'log':<9} {longest / 1e6:7.0f} MB at most")
+
+
+def main(file: Path) -> None:
     chat = nba.Conversation()
     for turns in TURNS:
         names = ("question", "piece", "kept")
@@ -81,6 +100,8 @@ def main() -> None:
             for _ in range(5):
                 recording(Path(folder), seconds, ends)
         show(f"{seconds} s", ends)
+    print(f"{AT_ONCE} answers of {LONG_S} s at once:")
+    at_once(file.with_name(f"{file.name}-wal"))
 
 
 def show(name: str, values: list[float]) -> None:
@@ -89,6 +110,7 @@ def show(name: str, values: list[float]) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        nba.NbAudio.instance().journal = str(Path(folder) / "journal.sqlite3")
-        main()
+        file = Path(folder) / "journal.sqlite3"
+        nba.NbAudio.instance().journal = str(file)
+        main(file)
         journal.close()

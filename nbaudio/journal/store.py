@@ -80,7 +80,7 @@ class Store:
         execute("PRAGMA synchronous = NORMAL")  # what is committed outlives the process; only a power cut may take it
         execute("PRAGMA foreign_keys = ON")
         execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        execute("PRAGMA wal_autocheckpoint = 0")  # never while an answer comes; see `tidy`
+        execute("PRAGMA wal_autocheckpoint = 0")  # whoever writes does not wait for it; see `tidy`
         execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         return migrate(self.connection)
 
@@ -97,9 +97,9 @@ class Store:
             self.connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
             self._patience_ms = milliseconds
 
-    def tidy(self) -> None:
-        """Have what waits in the -wal file brought into the journal, if it is much; nobody waits for it."""
-        self._tidying.begin()
+    def tidy(self, *, amid_answers: bool = False) -> None:
+        """Have what waits in the -wal file brought into the journal, if it is much; see `Tidying.begin`."""
+        self._tidying.begin(amid_answers=amid_answers)
 
     def close(self) -> None:
         """Let go of the file."""

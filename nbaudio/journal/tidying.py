@@ -9,11 +9,13 @@ from pathlib import Path
 
 from nbaudio.journal.schema import APPLICATION_ID
 
-__all__ = ["LOG_BYTES", "Tidying"]
+__all__ = ["LOG_BYTES", "MOST_LOG_BYTES", "Tidying"]
 
 LOG_BYTES = 16_000_000
 """Beyond this the log is written into the file: two or three minutes of speech. With more it would take longer to open
 after a crash; with less more would be written, for a page that grows piece by piece stands in the log many times."""
+MOST_LOG_BYTES = 128_000_000
+"""Beyond this it is, while answers come as well: ten minutes of speech of which none has ended, as of many at once."""
 
 
 class Tidying:
@@ -29,13 +31,20 @@ class Tidying:
         self._log = path.with_name(path.name + "-wal")
         self._thread: threading.Thread | None = None
 
-    def begin(self) -> None:
-        """Begin to write the log into the file, if it is long and nobody does it yet."""
+    def begin(self, *, amid_answers: bool = False) -> None:
+        """Begin to write the log into the file, if it is long and nobody does it yet.
+
+        Parameters
+        ----------
+        amid_answers : bool
+            Whether somebody is going to write again in a moment, who had rather not be disturbed.
+        """
         if self._thread is not None and self._thread.is_alive():
             return
         with suppress(OSError):
-            if self._log.stat().st_size > LOG_BYTES:
-                self._thread = threading.Thread(target=self._tidy, name="nbaudio-journal-tidy", daemon=True)
+            if self._log.stat().st_size > (MOST_LOG_BYTES if amid_answers else LOG_BYTES):
+                work = self._tidy_amid_answers if amid_answers else self._tidy
+                self._thread = threading.Thread(target=work, name="nbaudio-journal-tidy", daemon=True)
                 self._thread.start()
 
     def wait(self) -> None:
@@ -50,6 +59,13 @@ class Tidying:
             # Whoever writes next begins the log anew and waits for the disk with that, so it is not left to a question.
             own.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
             own.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+    def _tidy_amid_answers(self) -> None:
+        with suppress(sqlite3.Error), closing(self._connect()) as own:
+            own.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()  # most of it, while they write
+            # Where somebody always writes, the log never comes to its end: they wait for the little that is left. Those
+            # who give up before write it with their next piece.
+            own.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)

@@ -121,23 +121,29 @@ class Journal:
 
         Where one had to give up, others need not wait as well; what they bring is written with what comes next.
         """
-        patience_s = _PIECE_PATIENCE_MS / 1000 if time.monotonic() >= self._busy_until else 0.0
-        if self._lock.acquire(timeout=patience_s):
+        if self._lock.acquire(timeout=self._piece_patience_ms / 1000):
             return True
         self._busy_until = time.monotonic() + _BUSY_S
         return False
 
+    @property
+    def _piece_patience_ms(self) -> int:
+        return _PIECE_PATIENCE_MS if time.monotonic() >= self._busy_until else 0
+
     def _put_pieces(self, question: Turn, arriving: Arriving) -> None:
         store = arriving.store
         try:
-            store.patience(_PIECE_PATIENCE_MS)
+            store.patience(self._piece_patience_ms)
             arriving.coming.write()
+            store.tidy(amid_answers=True)
         except sqlite3.IntegrityError:  # the question was cleared away meanwhile
             self._arriving.pop(question.id, None)
         except Exception as error:
-            arriving.not_before = time.monotonic() + _PIECES_AGAIN_S
-            trouble = trouble_of(error, store.path)
-            if not trouble.passing:
+            trouble, again = trouble_of(error, store.path), time.monotonic() + _PIECES_AGAIN_S
+            if trouble.passing:  # others try, but do not wait for it as well
+                self._busy_until = again
+            else:
+                arriving.not_before = again
                 warn_once(trouble, store.path)
 
     def went_on(self, talk: Sequence[Turn], question: Turn, turn: Turn) -> None:

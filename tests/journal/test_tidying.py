@@ -94,3 +94,26 @@ def test_a_file_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
     store.tidy()
     store._tidying.wait()
     assert [file.name for file in tmp_path.iterdir()] == ["a.sqlite3-wal"]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_answers_of_which_none_ends_do_not_make_it_grow(journal_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tidying, "MOST_LOG_BYTES", 400_000)
+    chats = [nba.Conversation() for _ in range(4)]
+    questions = [nba.Turn("user", f"question {number}") for number in range(4)]
+    for chat, question in zip(chats, questions, strict=True):
+        journal.asked(chat, question)
+    sizes = []
+    for step in range(60):
+        for question in questions:
+            journal.came(question, nba.AudioDelta(bytes([step]) * 4800), nba.TextDelta(f"{step} "))
+        journal.read(lambda store: store._tidying.wait())
+        sizes.append(log_of(journal_file).stat().st_size)
+    assert 300_000 < max(sizes) < 600_000  # they hand over 1,200,000 bytes
+    assert min(sizes[30:]) < 100_000  # begun anew, more than once
+    journal.close()
+    for found in nba.history.chats():
+        reply = nba.history.restore(found.id)[-1]
+        assert reply.clip is not None
+        assert reply.clip.encode("pcm16") == b"".join(bytes([step]) * 4800 for step in range(60))
+        assert reply.text == "".join(f"{step} " for step in range(60))

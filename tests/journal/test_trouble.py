@@ -191,10 +191,31 @@ def test_pieces_that_could_not_be_written_come_with_the_next(server: OpenAIServe
     journal.came(question, nba.TextDelta("two "))
     other.execute("ROLLBACK")
     other.close()
-    journal._arriving[question.id].not_before = 0.0
     journal.came(question, nba.TextDelta("three"))
     (found,) = nba.history.chats()
     assert nba.history.restore(found.id)[-1].text == "one two three"
+
+
+def test_where_one_answer_had_to_give_up_others_do_not_wait_as_well(
+    journal_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nbaudio.journal.watcher._PIECE_PATIENCE_MS", 300)
+    monkeypatch.setattr("nbaudio.journal.watcher._PIECES_AGAIN_S", 60.0)
+    chats = [nba.Conversation() for _ in range(20)]
+    questions = [nba.Turn("user", "Hm?") for _ in chats]
+    for chat, question in zip(chats, questions, strict=True):
+        journal.asked(chat, question)
+    other = sqlite3.connect(journal_file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    begun = time.monotonic()
+    for question in questions:
+        journal.came(question, nba.TextDelta("one "))
+    assert time.monotonic() - begun < 3  # each by itself: 6
+    other.execute("ROLLBACK")
+    other.close()
+    for question in questions:
+        journal.came(question, nba.TextDelta("two"))
+    assert {nba.history.restore(chat.id)[-1].text for chat in nba.history.chats()} == {"one two"}
 
 
 def test_a_piece_does_not_wait_for_who_reads_long_and_comes_with_the_next(
