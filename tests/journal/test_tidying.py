@@ -117,3 +117,28 @@ def test_answers_of_which_none_ends_do_not_make_it_grow(journal_file: Path, monk
         assert reply.clip is not None
         assert reply.clip.encode("pcm16") == b"".join(bytes([step]) * 4800 for step in range(60))
         assert reply.text == "".join(f"{step} " for step in range(60))
+
+
+@pytest.mark.usefixtures("tiny")
+def test_while_somebody_reads_for_long_nobody_waits_and_it_is_not_tried_again_and_again(
+    journal_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tidying, "MOST_LOG_BYTES", 200_000)
+    tries = []
+    tidy = Tidying._tidy_amid_answers
+    monkeypatch.setattr(Tidying, "_tidy_amid_answers", lambda self: (tries.append(1), tidy(self)))
+    question = nba.Turn("user", "Well?")
+    journal.asked(nba.Conversation(), question)
+    reader = sqlite3.connect(journal_file, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM turn").fetchone()
+    for _ in range(60):
+        journal.came(question, nba.AudioDelta(bytes(9600)))
+        journal.read(lambda store: store._tidying.wait())
+    assert len(tries) == 1
+    assert log_of(journal_file).stat().st_size > 500_000
+    reader.close()
+    journal.read(lambda store: setattr(store._tidying, "_amid_again", 0.0))  # later
+    journal.came(question, nba.AudioDelta(bytes(9600)))
+    journal.read(lambda store: store._tidying.wait())
+    assert log_of(journal_file).stat().st_size < 100_000
