@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from traitlets import Bool, Enum, Float, Int, TraitError, Unicode, observe
-from traitlets.config import SingletonConfigurable
+from traitlets.config import Configurable, SingletonConfigurable
 
 from nbaudio.errors import NoBackend, SetupError
 from nbaudio.servers.backend import OFFLINE_URL, OPENAI_URL, Backend, backend_at, checked_url, offline_backend
@@ -152,7 +152,7 @@ class NbAudio(SingletonConfigurable):
     @classmethod
     def instance(cls: type[_Chosen], *args: Any, **given: Any) -> _Chosen:
         """The options in force; those of a profile too, whoever asks first, with ``%load_ext`` or without."""
-        if not cls.initialized() and (shell := running_shell()) is not None:
+        if not cls.initialized() and isinstance(shell := running_shell(), Configurable):
             given = {"parent": shell, **given}
         return super().instance(*args, **given)
 
