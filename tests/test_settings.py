@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -353,6 +354,17 @@ def test_a_key_is_trimmed_and_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> 
 def test_every_option_has_help() -> None:
     for name, trait in NbAudio.class_traits(config=True).items():
         assert trait.help, name
+
+
+def test_every_option_is_in_the_documented_table() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "settings.md").read_text(encoding="utf-8")
+    told = {
+        name
+        for line in page.splitlines()
+        if line.startswith("| `")
+        for name in re.findall("`(.+?)`", line.split("|")[1])
+    }
+    assert told == set(NbAudio.class_trait_names(config=True))
 
 
 def test_missing_packages_are_told_by_name_and_nothing_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
