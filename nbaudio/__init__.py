@@ -172,6 +172,7 @@ def load_ipython_extension(shell: Any) -> None:
     from nbaudio.settings import NbAudio
 
     options = NbAudio.instance(parent=shell)
+    options.take_profile(shell)
     if options not in shell.configurables:
         shell.configurables.append(options)  # so that %config NbAudio finds it
     for transforms, ours in (

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 
 from nbaudio.errors import NoBackend
 from nbaudio.servers.backend import Backend, backend_at, party
 from nbaudio.servers.keys import is_place
 from nbaudio.servers.typed import warn_of
-from nbaudio.settings import offline_installed, settings
+from nbaudio.settings import offline_installed, running_shell, settings
 
 __all__ = ["connect"]
 
@@ -86,8 +85,7 @@ def connect(
 
 
 def _running_cell() -> str:
-    """The text of the cell that runs; empty outside of IPython, which is not imported for this."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
+    """The text of the cell that runs; empty outside of IPython."""
+    shell = running_shell()
     cells = shell.user_ns.get("In") if shell is not None else None
     return str(cells[-1]) if cells else ""

@@ -27,12 +27,13 @@ def run_demo(notebook: Path | None, folder: Path) -> list[Path]:
     notebook : Path, optional
         By default the quickstart in the package. The files beside it are at hand while it runs.
     folder : Path
-        Where the results go; it is made if it isn't there, and results of an earlier run are replaced.
+        Where the results go, and not that of the notebook; it is made if it isn't there, and results of an earlier run
+        are replaced.
 
     Raises
     ------
     SetupError
-        If Jupyter or the engine is not installed, or there is no such notebook.
+        If Jupyter or the engine is not installed, there is no such notebook, or its results would replace it.
     NbaudioError
         If a cell fails; the notebook up to there is kept.
     """
@@ -49,6 +50,11 @@ def run_demo(notebook: Path | None, folder: Path) -> list[Path]:
         source = notebook or shipped / "01_quickstart.ipynb"
         if not source.is_file():
             raise SetupError(f"There is no notebook {str(source)!r}.", "Name one: python -m nbaudio demo FILE.ipynb")
+        if folder.samefile(source.parent):
+            raise SetupError(
+                f"The results would take the place of {source.name} itself, which is in {str(folder)!r} too.",
+                "Name another folder: --to FOLDER.",
+            )
         for beside in source.parent.iterdir():
             if beside.suffix in (".wav", ".mp3", ".flac", ".ogg", ".txt", ".svg"):
                 shutil.copy(beside, folder)
@@ -61,12 +67,11 @@ def run_demo(notebook: Path | None, folder: Path) -> list[Path]:
 
 
 def _execute(source: Path, folder: Path) -> Any:
-    import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
     from tqdm import tqdm
 
-    notebook = nbformat.read(source, as_version=4)
+    notebook = _read(source)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     with tqdm(total=len(cells), desc=f"running {source.name}", unit="cell") as bar:
         client = NotebookClient(
@@ -88,6 +93,18 @@ def _execute(source: Path, folder: Path) -> Any:
                 f"What ran before it is in {folder / source.name}.",
             ) from None
     return notebook
+
+
+def _read(source: Path) -> Any:
+    import nbformat
+
+    try:
+        return nbformat.read(source, as_version=4)
+    except (ValueError, nbformat.ValidationError, AttributeError, TypeError) as error:  # whichever its contents lead to
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        raise SetupError(
+            f"{str(source)!r} is no notebook: {said.rstrip('.')}.", "Name one: python -m nbaudio demo FILE.ipynb"
+        ) from error
 
 
 def _as_html(notebook: Any, folder: Path) -> str:

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import os
 import sys
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from traitlets import Bool, Enum, Float, Int, TraitError, Unicode, observe
-from traitlets.config import SingletonConfigurable
+from traitlets.config import Configurable, SingletonConfigurable
 
 from nbaudio.errors import NoBackend, SetupError
 from nbaudio.servers.backend import OFFLINE_URL, OPENAI_URL, Backend, backend_at, checked_url, offline_backend
@@ -26,7 +27,11 @@ from nbaudio.servers.keys import checked
 from nbaudio.servers.profiles import Servers, read_servers, usual_file
 from nbaudio.wire.dialects import dialect_for
 
-__all__ = ["OFFLINE_URL", "OPENAI_URL", "Backend", "NbAudio", "settings"]
+__all__ = ["OFFLINE_URL", "OPENAI_URL", "Backend", "NbAudio", "running_shell", "settings"]
+
+_Chosen = TypeVar("_Chosen", bound="NbAudio")
+_LEAVES = ("backend", "base_url", "server", "servers_file", "api_key_env", "dialect", "hear_with", "speak_with")
+"""The options that end a connection when they are set."""
 
 
 class NbAudio(SingletonConfigurable):
@@ -124,10 +129,12 @@ class NbAudio(SingletonConfigurable):
     )
     cache_mb = Int(500, min=1, help="The most that kept answers may take, in megabytes.").tag(config=True)
 
+    _begun = False
+
     def __init__(self, **given: Any) -> None:
         self._connected: Backend | None = None
         self._of_project: set[str] = set()
-        self._begun = False
+        self._by_hand: set[str] = set()
         super().__init__(**given)
         config = self.config.get(type(self).__name__, {})
         project, environment = _from_project(self), _from_environment(self)
@@ -141,6 +148,37 @@ class NbAudio(SingletonConfigurable):
             first = next(place for place in places if place & {"server", "base_url"})
             setattr(self, "base_url" if "server" in first else "server", "")
         self._begun = True
+
+    @classmethod
+    def instance(cls: type[_Chosen], *args: Any, **given: Any) -> _Chosen:
+        """The options in force; those of a profile too, whoever asks first, with ``%load_ext`` or without."""
+        if not cls.initialized() and isinstance(shell := running_shell(), Configurable):
+            given = {"parent": shell, **given}
+        return super().instance(*args, **given)
+
+    def take_profile(self, shell: Any) -> None:
+        """Take what a profile says, where the options were read before there was a shell; what was set since stays."""
+        if self.parent is shell:
+            return
+        self.parent, by_hand = shell, set(self._by_hand)
+        config = deepcopy(shell.config)
+        said = config.get(type(self).__name__, {})
+        if by_hand & {"base_url", "server"}:
+            by_hand |= {"base_url", "server"}
+        elif "server" in said:  # as in the beginning, of the two this one counts
+            by_hand.add("base_url")
+        for name in by_hand:
+            said.pop(name, None)
+        connected = self._connected
+        self.update_config(config)
+        self._connected = connected
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if self._begun and self.has_trait(name):  # here, for traitlets does not tell of a value that was there already
+            self._by_hand.add(name)
+            if name in _LEAVES:
+                self._connected = None
 
     def resolve(self) -> Backend:
         """The backend that requests go to now.
@@ -178,7 +216,7 @@ class NbAudio(SingletonConfigurable):
 
     def connect(self, backend: Backend) -> None:
         """Have requests go to this backend, until one of the options that say where they go is set."""
-        # As they were before anybody set them: so that setting one of them again counts.
+        # As they were before anybody set them.
         for name in ("backend", "base_url", "server", "dialect", "model", "hear_with", "speak_with"):
             setattr(self, name, self.traits()[name].default())
         self._connected = backend
@@ -187,9 +225,8 @@ class NbAudio(SingletonConfigurable):
         """The person's own servers."""
         return read_servers(Path(self.servers_file).expanduser() if self.servers_file else usual_file())
 
-    @observe("backend", "base_url", "server", "servers_file", "api_key_env", "dialect", "hear_with", "speak_with")
+    @observe(*_LEAVES)
     def _leave(self, change: Any) -> None:
-        self._connected = None
         self._of_project.discard(change["name"])
         if self._begun and change["new"] and change["name"] in ("base_url", "server"):  # the later one counts
             other = "server" if change["name"] == "base_url" else "base_url"
@@ -240,6 +277,12 @@ class NbAudio(SingletonConfigurable):
 def settings() -> NbAudio:
     """The options in force in this process."""
     return NbAudio.instance()
+
+
+def running_shell() -> Any:
+    """The IPython shell that runs here; None outside of IPython, which is not imported for this."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython is not None else None
 
 
 def offline_installed() -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from dialect_servers import serve
+from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import nbaudio as nba
@@ -265,6 +266,23 @@ def test_what_is_set_afterwards_wins_over_the_connection(
     setattr(settings(), name, value)
 
     assert settings().resolve().dialect.name == dialect
+
+
+@pytest.mark.parametrize(
+    "how", ["settings().backend = 'auto'", "shell.run_line_magic('config', 'NbAudio.backend = \"auto\"')"]
+)
+def test_the_usual_backend_is_set_again_to_leave_a_connection(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:8000/v1")
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    try:
+        shell.run_line_magic("load_ext", "nbaudio")
+        nba.connect("ollama")
+        assert settings().resolve().name == "localhost:11434"
+        exec(how, {"shell": shell, "settings": settings})
+    finally:
+        InteractiveShell.clear_instance()
+
+    assert settings().resolve().name == "localhost:8000"
 
 
 def test_a_model_that_is_set_afterwards_is_asked_for_there() -> None:

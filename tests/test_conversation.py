@@ -175,6 +175,29 @@ class TestStopping:
         server.gate.open()
         assert chat.say("Hello").text
 
+    def test_an_interrupt_of_a_second_attempt_leaves_the_old_answer(
+        self, server: OpenAIServer, heard: threading.Event
+    ) -> None:
+        chat = nba.Conversation()
+        chat.say("Hello")
+        before = list(chat)
+        heard.clear()
+        server.gate = Gate(pieces=4)
+
+        def interrupt() -> None:
+            assert heard.wait(10)
+            signal.raise_signal(signal.SIGINT)
+
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(errors.Interrupted) as caught:
+            chat.retry()
+        server.gate.open()
+        assert str(caught.value) == (
+            "Stopped; the conversation is as it was. What had come of the answer is the error's partial."
+        )
+        assert caught.value.partial.clip
+        assert list(chat) == before
+
     def test_an_interrupt_before_an_answer_leaves_nothing(self, server: OpenAIServer) -> None:
         server.fail_next("hang")
         chat = nba.Conversation()

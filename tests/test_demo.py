@@ -29,6 +29,44 @@ def test_a_notebook_that_is_not_there(tmp_path: Path) -> None:
         run_demo(tmp_path / "nothing.ipynb", tmp_path)
 
 
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is fetched: what is refused here is refused before a kernel starts."""
+    monkeypatch.setattr("nbaudio.engine.weights.models.fetch", lambda: None)
+
+
+@pytest.mark.parametrize("beside", ["", "question.wav"])
+def test_results_beside_the_notebook_are_refused(
+    beside: str, no_engine: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")]), tmp_path / "mine.ipynb")
+    if beside:
+        (tmp_path / beside).write_bytes(b"RIFF")
+    before = (tmp_path / "mine.ipynb").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    for where in (".", str(tmp_path)):
+        assert main(["demo", "mine.ipynb", "--to", where]) == 1
+        assert capsys.readouterr().err == (
+            f"SetupError: The results would take the place of mine.ipynb itself, which is in {where!r} too. "
+            "Name another folder: --to FOLDER.\n"
+        )
+    assert (tmp_path / "mine.ipynb").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "content", [b"no json", b"[]", b"{}", b'{"nbformat": 9}', b'{"nbformat": 4, "metadata": {}, "cells": 3}', b"\xb2"]
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of nbformat, about the same
+def test_a_file_that_is_no_notebook(
+    content: bytes, no_engine: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.ipynb").write_bytes(content)
+    assert main(["demo", str(tmp_path / "notes.ipynb"), "--to", str(tmp_path / "out")]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith(f"SetupError: {str(tmp_path / 'notes.ipynb')!r} is no notebook: ")
+    assert error.endswith("Name one: python -m nbaudio demo FILE.ipynb")
+
+
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, says in (([], "doctor"), (["demo"], "the offline engine"), (["models"], "fetch what is missing")):
         with pytest.raises(SystemExit) as caught:

@@ -97,6 +97,21 @@ def test_after_a_crash_one_line_takes_the_conversation_up_again(server: OpenAISe
     assert len(nba.history.restore()) == 6
 
 
+@pytest.mark.parametrize("choice", ["look", "required"])
+def test_no_tool_has_to_be_called_where_none_is(server: OpenAIServer, journal_file: Path, choice: str) -> None:
+    def look() -> str:
+        """What is there."""
+        return "a dog"
+
+    server.script = [[ToolCall("look", {})], "I see a dog."]
+    chat = nba.Conversation(tools=[look], tool_choice=choice, voice="ash")
+    chat.say("What is there?")
+    crash()
+    restored = nba.history.restore(chat.id)
+    assert restored.say("And now?").text
+    assert restored.options == {"voice": "ash"}
+
+
 def kill(events: Generator[nba.Event, None, None], copy: Path) -> None:
     """Have the journal be what a kill would leave now, and the talk be over."""
     nba.history.export(copy)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from nbaudio import errors
 from nbaudio.errors import NoBackend, SetupError, mask
 from nbaudio.settings import OFFLINE_URL, OPENAI_URL, Backend, NbAudio, missing_offline_packages, settings
+from nbaudio.wire.dialects import dialect_for
 
 KEY = "sk-test-0123456789abcdefghij"
 MINE = (
@@ -352,6 +356,17 @@ def test_every_option_has_help() -> None:
         assert trait.help, name
 
 
+def test_every_option_is_in_the_documented_table() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "settings.md").read_text(encoding="utf-8")
+    told = {
+        name
+        for line in page.splitlines()
+        if line.startswith("| `")
+        for name in re.findall("`(.+?)`", line.split("|")[1])
+    }
+    assert told == set(NbAudio.class_trait_names(config=True))
+
+
 def test_missing_packages_are_told_by_name_and_nothing_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.util
     import sys
@@ -368,3 +383,71 @@ def test_missing_packages_are_told_by_name_and_nothing_is_imported(monkeypatch: 
 
     assert missing_offline_packages() == ["hibari", "xllamacpp", "tqdm"]
     assert set(sys.modules) == before
+
+
+# -- a profile ----------------------------------------------------------------------------------------------
+
+
+class Shells:
+    """Makes a shell as a profile has it start."""
+
+    def __call__(self, **profile: object) -> InteractiveShell:
+        return InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}, "NbAudio": {**profile}}))
+
+
+@pytest.fixture
+def shell_with() -> Iterator[Shells]:
+    yield Shells()
+    InteractiveShell.clear_instance()
+
+
+PROFILE = {"voice": "ash", "budget_usd": 1.0, "journal": "off"}
+
+
+def of_profile() -> dict[str, object]:
+    return {name: getattr(settings(), name) for name in PROFILE}
+
+
+@pytest.mark.parametrize("reads", ["settings()", "NbAudio.instance()"])
+def test_a_profile_counts_whoever_reads_the_options_first(
+    shell_with: Shells, monkeypatch: pytest.MonkeyPatch, reads: str
+) -> None:
+    monkeypatch.setenv("NBAUDIO_JOURNAL", "of the environment")
+    shell = shell_with(**PROFILE)
+    shell.run_cell(f"from nbaudio.settings import NbAudio, settings\nfirst = {reads}")
+    assert of_profile() == PROFILE
+    shell.run_line_magic("load_ext", "nbaudio")
+    assert of_profile() == PROFILE
+    assert settings() is shell.user_ns["first"]
+    shell.run_line_magic("config", "NbAudio.voice = 'sage'")
+    assert settings().voice == "sage"
+
+
+def test_a_profile_of_a_shell_that_came_later_leaves_what_was_set(shell_with: Shells) -> None:
+    chosen = settings()
+    chosen.voice, chosen.retries = "coral", 2  # which is the default, and was set all the same
+    chosen.base_url = "http://localhost:8000/v1"
+    shell = shell_with(**PROFILE, retries=5, server="kitchen")
+    shell.run_line_magic("load_ext", "nbaudio")
+    assert of_profile() == {**PROFILE, "voice": "coral"}
+    assert (chosen.retries, chosen.base_url, chosen.server) == (2, "http://localhost:8000/v1", "")
+    chosen.voice = "sage"
+    shell.run_line_magic("reload_ext", "nbaudio")
+    assert chosen.voice == "sage"
+
+
+def test_a_profile_of_a_shell_that_came_later_leaves_the_connection(shell_with: Shells) -> None:
+    backend = Backend("mine", "http://localhost:8000/v1", "m", dialect_for("http://localhost:8000/v1"))
+    settings().connect(backend)
+    shell_with(base_url="http://localhost:9000/v1", api_key_env="MINE").run_line_magic("load_ext", "nbaudio")
+    assert settings().resolve() is backend
+    assert settings().api_key_env == "MINE"
+
+
+@pytest.mark.parametrize(
+    ("names", "counts"), [({"server"}, "server"), ({"server", "base_url"}, "server"), ({"base_url"}, "base_url")]
+)
+def test_a_later_profile_names_one_server(shell_with: Shells, names: set[str], counts: str) -> None:
+    chosen = settings()
+    shell_with(**dict.fromkeys(names, "http://kitchen")).run_line_magic("load_ext", "nbaudio")
+    assert {name for name in ("server", "base_url") if getattr(chosen, name)} == {counts}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nbaudio import errors
 from nbaudio.conversation.answering import STOPPED, Answering
@@ -69,6 +69,15 @@ class Again:
         at = next(standing, len(turns))
         end = next((later for later in range(at + 1, len(turns)) if turns[later].role == "user"), len(turns))
         return slice(at, end)
+
+    def as_it_stands(self, standing: Sequence[Turn], turns: Sequence[Turn]) -> Sequence[Turn]:
+        """What has come, after the question as it is by now: what a cell has changed of it meanwhile stays."""
+        if not standing:
+            return turns
+        question = standing[0]
+        if not question.transcript and question.clips == self.question.clips:
+            question = replace(question, transcript=turns[0].transcript)  # what was heard of it
+        return [question, *turns[1:]]
 
 
 def _aloud(came: Sequence[Turn]) -> bool:

@@ -136,7 +136,9 @@ class Keeping:
         if self._over:
             return
         if isinstance(error, (KeyboardInterrupt, CancelledError)):
-            raise stopped(self._stop(), tools_ran=bool(self._kept)) from None
+            partial = self._stop()
+            kept = partial is None or (bool(self._kept) and self._kept[-1] is partial)
+            raise stopped(partial, tools_ran=bool(self._kept), kept=kept) from None
         if isinstance(error, (GeneratorExit, asyncio.CancelledError)):
             self._stop()
         else:
@@ -152,7 +154,7 @@ class Keeping:
         return partial
 
 
-def stopped(partial: Reply | None, *, tools_ran: bool = False) -> errors.Interrupted:
+def stopped(partial: Reply | None, *, tools_ran: bool = False, kept: bool = True) -> errors.Interrupted:
     """The error that tells the person of their own interrupt, and what is left of the answer."""
     if partial is None and tools_ran:
         return errors.Interrupted(
@@ -160,6 +162,9 @@ def stopped(partial: Reply | None, *, tools_ran: bool = False) -> errors.Interru
         )
     if partial is None:
         return errors.Interrupted("Stopped before an answer came.", "The conversation is as it was.")
-    error = errors.Interrupted("Stopped; what had come of the answer is kept.", "It is the last turn, and it plays.")
+    said = "Stopped; what had come of the answer is kept.", "It is the last turn, and it plays."
+    if not kept:  # it was asked for again, and what there was before is more
+        said = "Stopped; the conversation is as it was.", "What had come of the answer is the error's partial."
+    error = errors.Interrupted(*said)
     error.partial = partial
     return error

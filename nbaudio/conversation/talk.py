@@ -22,7 +22,7 @@ from nbaudio.conversation.options import Given
 from nbaudio.conversation.parking import park_earlier
 from nbaudio.conversation.saved import load
 from nbaudio.conversation.sending import Sending
-from nbaudio.conversation.transcribing import atranscribe, put_words, transcribe
+from nbaudio.conversation.transcribing import atranscribe, put_heard, transcribe
 from nbaudio.conversation.turnlist import Part, turn_of
 from nbaudio.conversation.watching import Watcher
 from nbaudio.conversation.ways_out import WaysOut
@@ -359,9 +359,11 @@ class Conversation(Counted, WaysOut):
         self._dead_ids |= answering.dead_ids
         if not turns or (again is not None and not again.takes(turns, answering)):
             return ()
-        for turn_id, words in answering.heard.items():  # earlier recordings, of a time with a server that heard them
-            put_words(self, turn_id, words)
-        return self._add(turns, again.place(self._turns) if again is not None else None)
+        put_heard(self, answering.heard, turns[0])  # of a time with a server that heard the recordings
+        if again is None:
+            return self._add(turns)
+        place = again.place(self._turns)
+        return self._add(again.as_it_stands(self._turns[place], turns), place)
 
     def _add(self, turns: Sequence[Turn], place: slice | None = None) -> Sequence[Turn]:
         """Add turns at the end, or in the place of others."""

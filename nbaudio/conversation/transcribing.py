@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from nbaudio import errors
 from nbaudio.backends import loop
@@ -12,7 +13,7 @@ from nbaudio.spending.accounts import Account
 from nbaudio.transcribing.several import start_each
 from nbaudio.turns import Turn
 
-__all__ = ["atranscribe", "put_words", "transcribe"]
+__all__ = ["atranscribe", "put_heard", "put_words", "transcribe"]
 
 
 def transcribe(
@@ -70,6 +71,15 @@ def put_words(turns: TurnList, turn_id: str, words: str) -> bool:
     return False
 
 
+def put_heard(turns: TurnList, heard: Mapping[str, str], question: Turn) -> None:
+    """Set what was heard in earlier recordings than the question's, by the ids of their turns, where it is not known.
+
+    A cell may have said meanwhile what they say.
+    """
+    known = {turn.id for turn in turns if turn.transcript} | {question.id}
+    _put_all(turns, {turn_id: words for turn_id, words in heard.items() if turn_id not in known})
+
+
 def _wanted(turns: TurnList, index: int | None) -> list[Turn]:
     if index is None:
         return [turn for turn in turns if turn.role == "user" and turn.clips and not turn.transcript]
@@ -79,5 +89,5 @@ def _wanted(turns: TurnList, index: int | None) -> list[Turn]:
     return [turn]
 
 
-def _put_all(turns: TurnList, words: dict[str, str]) -> int:
+def _put_all(turns: TurnList, words: Mapping[str, str]) -> int:
     return sum(put_words(turns, turn_id, text) for turn_id, text in list(words.items()))

@@ -290,5 +290,7 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def _told(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that are plain values; tools are not."""
-    return {name: value for name, value in options.items() if isinstance(value, (str, int, float, bool))}
+    """The options that are plain values; tools are not, and without them there is nothing to choose from."""
+    kept = {name: value for name, value in options.items() if isinstance(value, (str, int, float, bool))}
+    kept.pop("tool_choice", None)
+    return kept

@@ -156,6 +156,8 @@ class _Answering:
     def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
         if isinstance(error, (RequestError, Interrupted)):
             self.reply = error.partial
+        if self._name and self.reply is not None:  # first, for showing it can be interrupted
+            self._names[self._name] = self.reply
         if error is not None and self._heard is not None:
             self._heard.give_up()
         cleared = self._live is not None and self._live.finish(self.reply, stopped=isinstance(error, Interrupted))
@@ -163,8 +165,6 @@ class _Answering:
             self._above.stay(cleared=cleared)
         if self.reply is not None and self.reply.partial:
             display(self.reply)  # what came of it, above the error
-        if self._name and self.reply is not None:
-            self._names[self._name] = self.reply
 
 
 def find_tools(options: dict[str, Any], names: dict[str, Any]) -> None:

@@ -8,11 +8,13 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from nbaudio.backends import loop
+from nbaudio.backends.transcribing import ready
 from nbaudio.conversation.talk import Conversation
 from nbaudio.conversation.transcribing import put_words
 from nbaudio.conversation.turnlist import turn_of
 from nbaudio.errors import NbaudioError
 from nbaudio.magics.above import Above
+from nbaudio.settings import settings
 from nbaudio.tools.outcome import warn
 from nbaudio.transcribing.calls import start
 
@@ -36,19 +38,36 @@ class Heard:
         self._talk, self._clips, self._above = talk, turn_of(parts).clips, above
         self._future: Future[str] | None = None
         self._words: str | None = None
+        self._trouble: NbaudioError | None = None
+        try:
+            ready(settings().resolve())  # what has to be fetched for it is fetched now, not while the answer comes
+        except NbaudioError as error:
+            self._trouble = error
 
     def look(self) -> None:
         """Show the words, if they have come; the first time they are asked for, when the answer has begun."""
+        if self._words is not None:
+            return
         # Not before: the question's own upload goes first, and of one that fails nobody needs the words.
         if self._future is None:
-            self._future = start(self._clips, account=self._talk.account, name=self._talk.name)
-        elif self._words is None and self._future.done():
+            self._begin()
+        elif self._future.done():
             self._take(self._future)
+
+    def _begin(self) -> None:
+        try:
+            if self._trouble is not None:
+                raise self._trouble
+            self._future = start(self._clips, account=self._talk.account, name=self._talk.name)
+        except NbaudioError as error:
+            self._words = ""
+            self._warn(f"What you said could not be written down: {error}")
 
     def wait(self) -> None:
         """Wait for the words, and put them into the conversation."""
         self.look()
-        assert self._future is not None  # `look` has begun
+        if self._future is None:  # it could not be begun
+            return
         try:
             loop.wait(self._future)
         except (KeyboardInterrupt, CancelledError):
@@ -60,7 +79,8 @@ class Heard:
     async def await_(self) -> None:
         """As `wait`, awaited."""
         self.look()
-        assert self._future is not None  # `look` has begun
+        if self._future is None:  # as above
+            return
         try:
             await asyncio.wrap_future(self._future)
         except (KeyboardInterrupt, asyncio.CancelledError):

@@ -70,12 +70,12 @@ def _search(words: str) -> None:
 def _replay(found: Found) -> None:
     try:
         clip = found.turn.clip
+        embedded = clip.embed(settings().embed_budget_kb * 1000) if clip is not None else None
     except NbaudioError as error:  # what is damaged does not hide the others
         _print(str(error))
         return
-    if clip is None:
+    if clip is None or embedded is None:
         return
-    embedded = clip.embed(settings().embed_budget_kb * 1000)
     words = found.snippet or "(no words)"
     bundle = {
         "text/plain": f"{words} [{clip.duration_s:.1f} s]",

@@ -74,12 +74,12 @@ def say(
         speech, failed, stopped = error.partial, True, isinstance(error, Interrupted)
         raise
     finally:
+        if name and speech is not None:  # first, for showing it can be interrupted
+            names[name] = speech
         if live is not None:
             live.finish(speech, stopped=stopped)
         if speech is not None and failed:
             display(speech)  # what came of it, above the error
-        if name and speech is not None:
-            names[name] = speech
     assert speech is not None  # a stream that raises nothing ends with it
     return speech
 

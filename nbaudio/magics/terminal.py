@@ -65,9 +65,12 @@ class TerminalAnswer:
         assert reply.clip is not None  # the caller has looked
         command = player_command() if self._play and not stopped else None
         if command is not None:
-            with tempfile.TemporaryDirectory() as folder:
-                file = reply.clip.save(Path(folder) / "answer.wav")
-                done = subprocess.run([*command, str(file)], check=False, stderr=subprocess.DEVNULL)  # noqa: S603 - a program of the list above
+            try:
+                with tempfile.TemporaryDirectory() as folder:
+                    file = reply.clip.save(Path(folder) / "answer.wav")
+                    done = subprocess.run([*command, str(file)], check=False, stderr=subprocess.DEVNULL)  # noqa: S603 - a program of the list above
+            except KeyboardInterrupt:  # enough was heard: the answer is here all the same
+                return ""
             if done.returncode == 0:
                 return ""
         file = _FOLDER / f"{reply.clip.sha256[:16]}.wav"

@@ -30,7 +30,20 @@ AWAITED = "--awaited "
 SHOWN = "--shown "
 """Put before the line of a ``%say`` that is all there is in its cell."""
 
-_QUESTION = re.compile(r"^(\s*(?:[^\W\d]\w*\s*=\s*)?)%(speak|listen|say)[ \t]+(.*\?)\s*$")
+# What a cell has that is no plain code. Quotes are counted here, for Python's own tokens end at the words of a magic,
+# as those of "%say Isn't it?".
+_NO_CODE = re.compile(
+    r"""
+    ^(?P<before>[^\S\n]*(?:[^\W\d]\w*[^\S\n]*=[^\S\n]*)?)
+        %(?P<name>speak|listen|say)[ \t]+(?P<line>.*\?)[^\S\n]*(?:\n|\Z)
+    | ^[^\S\n]*(?:[\w.,\[\]\ \t]+=[ \t]*)?(?:%%?\w|!(?!=)).*  # another magic, a command of the system
+    | \#.*
+    | (?P<quotes>"{3}|'{3})(?:\\[\s\S]|[^\\])*?(?:(?P=quotes)|\Z)
+    | "(?:\\[\s\S]|[^"\\\n])*"?
+    | '(?:\\[\s\S]|[^'\\\n])*'?
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
 
 _SAY = re.compile(r"%say[ \t]+(\S.*?)\s*$")
 
@@ -42,16 +55,25 @@ _NO_AWAIT = (ast.FunctionDef, ast.Lambda, ast.ClassDef, ast.GeneratorExp, ast.Li
 def keep_question_marks(lines: list[str]) -> list[str]:
     r"""The cell's lines, with a question that ends a ``%speak`` or ``%listen`` kept from IPython's help.
 
+    Only where it is code: the body of a cell magic and the lines of a string stay what they are.
+
     Examples
     --------
     >>> keep_question_marks(["reply = %speak Is it good?\n"])
     ["reply = get_ipython().run_line_magic('speak', 'Is it good?')\n"]
+    >>> keep_question_marks(["%%writefile lesson.md\n", "%speak Is it good?\n"])
+    ['%%writefile lesson.md\n', '%speak Is it good?\n']
     """
+    cell = "".join(lines)
+    if cell.lstrip().startswith("%%"):  # a magic whose body is code has it transformed when it runs it
+        return lines
 
-    def call(match: re.Match[str]) -> str:
-        return f"{match[1]}get_ipython().run_line_magic({match[2]!r}, {match[3]!r})\n"
+    def call(found: re.Match[str]) -> str:
+        if not found["name"]:
+            return found[0]
+        return f"{found['before']}get_ipython().run_line_magic({found['name']!r}, {found['line']!r})\n"
 
-    return [_QUESTION.sub(call, line) for line in lines]
+    return _NO_CODE.sub(call, cell).splitlines(keepends=True)
 
 
 def show_lone_say(lines: list[str]) -> list[str]:

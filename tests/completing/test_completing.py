@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jiwer
 import numpy as np
@@ -16,6 +17,7 @@ from openai_server import Gate
 import nbaudio as nba
 from nbaudio import errors
 from nbaudio.conversation.chats import chat
+from nbaudio.conversation.watching import Watcher
 from nbaudio.servers.backend import Backend
 
 QUESTION = Path(__file__).parents[2] / "notebooks" / "question.wav"
@@ -112,6 +114,30 @@ def test_recordings_of_a_time_with_a_server_that_heard_get_their_words(
     assert talk[0].transcript == voice.heard
     assert reply.heard_by == "", "of this question nothing had to be heard"
     assert reply.spoken_by
+
+
+@pytest.mark.parametrize(
+    ("fields", "transcript"),
+    [({}, None), ({"transcript": "By hand."}, "By hand."), ({"clips": (nba.Clip(GOOD_NEWS),)}, "")],
+)
+def test_what_a_cell_says_of_recordings_while_an_answer_comes_stays(
+    voice: VoiceServer, backend: Backend, fields: dict[str, Any], transcript: str | None
+) -> None:
+    first, second = (nba.Turn("user", clips=(nba.Clip(QUESTION),)) for _ in range(2))
+    talk = nba.Conversation([first, nba.Reply(text="Yes."), second, nba.Reply(text="No.")], backend=backend)
+
+    class Meanwhile(Watcher):
+        def came(self, question: nba.Turn, *pieces: object) -> None:
+            if fields and not talk[2].transcript and talk[2] == second:
+                talk.edit(0, transcript="Of a cell.")
+                talk.edit(2, **fields)
+
+    talk.watch(Meanwhile())
+    talk.retry()
+
+    assert [turn.transcript for turn in (talk[0], talk[2])] == (
+        [voice.heard] * 2 if transcript is None else ["Of a cell.", transcript]
+    )
 
 
 def test_sound_begins_before_the_text_is_finished(writer: Server, backend: Backend) -> None:

@@ -165,8 +165,9 @@ class TestInATalk:
             (lambda chat: chat.say("And you?"), ["Well?", "New.", "And you?", "Old."]),
             (lambda chat: chat.insert(0, "Hello."), ["Hello.", "Well?", "New."]),
             (lambda chat: chat.undo(), ["Well?", "New."]),
+            (lambda chat: chat.edit(0, "Edited?", transcript="words"), ["Edited?", "New."]),
         ],
-        ids=["said", "put in", "taken back"],
+        ids=["said", "put in", "taken back", "edited"],
     )
     def test_what_cells_do_while_its_answer_comes_stays(
         self,
@@ -189,3 +190,4 @@ class TestInATalk:
         asking.join(10)
         assert [turn.text for turn in chat] == found
         assert [turn.text for turn in nba.history.restore(chat.id)] == found
+        assert chat[0].transcript == ("words" if found[0] == "Edited?" else "")

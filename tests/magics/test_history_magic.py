@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,21 @@ def test_it_searches_and_replays_a_few(run: Any) -> None:
         assert f"Question {number}" in replay["text/plain"]
         assert "<b>" not in replay["text/html"]
     assert run("nothing of that kind")[1][0]["text/plain"] == "Nothing found."
+
+
+def test_a_damaged_sound_does_not_hide_the_others(run: Any, journal_file: Path) -> None:
+    for number in range(3):
+        sound = random.Random(number).randbytes(48_000)
+        nba.chat().append(nba.Turn("user", f"dogs {number}", (nba.Clip.from_pcm16(sound),)))
+    journal.close()
+    with sqlite3.connect(journal_file) as damaged:
+        ((digest, data),) = damaged.execute("SELECT digest, data FROM sound ORDER BY rowid DESC LIMIT 1")
+        changed = data[:5000] + bytes([data[5000] ^ 1]) + data[5001:]
+        damaged.execute("UPDATE sound SET data = ? WHERE digest = ?", (changed, digest))
+    damaged.close()
+    said, (_, *replays) = run("dogs")
+    assert said.count(" is damaged.") == 1
+    assert [replay["text/plain"] for replay in replays] == ["dogs 1 [1.0 s]", "dogs 0 [1.0 s]"]
 
 
 def test_words_that_are_commands_are_searched_behind_dashes(run: Any) -> None:

@@ -134,6 +134,21 @@ WordsAnswer.add = interrupted
     assert kernel.prints("print(type(kept).__name__)") == "Speech\n"
 
 
+@pytest.mark.parametrize("magic", ["%%say", "%%speak --once"])
+def test_an_interrupt_when_all_has_come_leaves_it_its_name(kernel: Kernel, magic: str) -> None:
+    kernel.run("""
+from nbaudio.magics.live import WordsAnswer
+finish = WordsAnswer.finish
+def interrupted(self, reply, **how):
+    raise KeyboardInterrupt
+WordsAnswer.finish = interrupted
+""")
+    outputs = kernel.run(f"{magic} -o whole\n{HELLO}")
+    kernel.run("WordsAnswer.finish = finish")
+    assert outputs[-1].ename == "KeyboardInterrupt"
+    assert kernel.prints("print(whole.partial, nba.Clip(whole.clip).duration_s > 0)") == "False True\n"
+
+
 def test_the_key_is_in_no_output(kernel: Kernel) -> None:
     kernel.server.fail_next("bad_key")
     outputs = str(kernel.run(f"%%say\n{HELLO}")) + str(kernel.run(f"%%say -o said\n{HELLO}"))

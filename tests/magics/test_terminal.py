@@ -106,3 +106,16 @@ def test_a_text_is_printed_and_played(server: OpenAIServer, tmp_path: Path, prog
     assert "Is it[31m good?" in printed
     assert "[spoken, 1.2 s]" in printed
     assert "\x1b[31m" not in printed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")
+@pytest.mark.parametrize("magic", ["speak", "say"])
+def test_an_interrupt_while_it_plays_ends_the_playing_only(
+    server: OpenAIServer, tmp_path: Path, programs: Path, magic: str
+) -> None:
+    program(programs, "paplay", "kill -INT $PPID; exec /bin/sleep 30")
+    asked = f"get_ipython().run_cell_magic({magic!r}, '-o kept', 'Is it good?')"
+    printed = ipython(tmp_path, f"{asked}\nprint('It', 'is', kept is _, kept.text)", programs)
+    assert re.search(r"\[spoken, \d\.\d s\]", printed)
+    assert f"It is True {'Is it good?' if magic == 'say' else server.words}" in printed
+    assert "KeyboardInterrupt" not in printed
