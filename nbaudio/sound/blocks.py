@@ -52,8 +52,6 @@ class BlockReader:
         Hz of the blocks.
     position : int
         How many frames have been given, at that rate.
-    read_s : float
-        Seconds of the file that have been read.
 
     Raises
     ------
@@ -97,6 +95,7 @@ class BlockReader:
 
     @property
     def read_s(self) -> float:
+        """Seconds of the file that have been read."""
         return self._frames_read / self._own_rate
 
     def blocks(self, frames: int | None = None) -> Iterator[Samples]:

@@ -260,7 +260,9 @@ def test_a_sound_that_does_not_say_that_it_is_too_long_is_refused_when_it_is(str
     flac[22:26] = bytes(4)
 
     async def answer() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(parts)), base_url="http://engine") as http:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(create_app(parts)), base_url="http://engine"
+        ) as http:
             data = {"model": "offline", "stream": str(stream).lower()}
             return await http.post("/v1/audio/transcriptions", data=data, files={"file": ("a.flac", bytes(flac))})
 
