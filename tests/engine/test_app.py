@@ -207,6 +207,12 @@ NOT_DONE: list[tuple[dict[str, Any], type[openai.APIStatusError], str | None, st
         "context_length_exceeded",
         "long",
     ),
+    (
+        {"messages": [{"role": "user", "content": "1234567 " * 1000}]},  # each digit is a token
+        openai.BadRequestError,
+        "context_length_exceeded",
+        "long",
+    ),
     ({"messages": [{"role": "user", "content": [recording(b"no sound")]}]}, openai.BadRequestError, None, "corrupted"),
     (
         {"messages": [{"role": "user", "content": [recording(QUESTION, "ogg")]}]},
