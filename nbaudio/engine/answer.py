@@ -23,6 +23,7 @@ from nbaudio.engine.parts import Engine
 from nbaudio.engine.speak import SAMPLE_RATE as SPEAKING_RATE
 from nbaudio.engine.think import TooLongForBrain
 from nbaudio.errors import ClipError
+from nbaudio.legible import without_halves
 from nbaudio.sentences import SentenceFeed
 from nbaudio.sound import codecs
 from nbaudio.sound.blocks import BlockReader
@@ -209,7 +210,8 @@ class Answerer:
         return text
 
     def _words(self, turn: Said, tally: Tally) -> str:
-        typed = "\n\n".join(part for part in turn.parts if isinstance(part, str) and part.strip())
+        written = "\n\n".join(part for part in turn.parts if isinstance(part, str) and part.strip())
+        typed = without_halves(written)  # llama.cpp takes no half of a character
         if language := other_language(typed):
             raise Refusal(
                 f"The offline engine knows English only, and this is in {language}. "

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 
 from nbaudio.captions.subtitles import srt, vtt
 from nbaudio.engine.answer import Answerer
-from nbaudio.engine.asked import Refusal
+from nbaudio.engine.asked import Refusal, failure
 from nbaudio.engine.hear import SAMPLE_RATE, Listener, Passage
 from nbaudio.engine.stepping import stepped
 from nbaudio.engine.transcription_form import TranscriptionAsked, read_form, refuse_translation
@@ -192,7 +192,7 @@ async def _events(hearing: _Hearing) -> AsyncIterator[bytes]:
     except Refusal as refusal:
         yield _event(json.dumps(refusal.body()))
     except Exception as error:
-        yield _event(json.dumps(Refusal(f"The offline engine failed: {error}", status=500).body()))
+        yield _event(json.dumps(failure(error).body()))
 
 
 def _event(data: str) -> bytes:
