@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import math
 import secrets
 import time
@@ -10,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +21,12 @@ from nbaudio.engine.hear import SAMPLE_RATE as HEARING_RATE
 from nbaudio.engine.language import other_language
 from nbaudio.engine.parts import Engine
 from nbaudio.engine.speak import SAMPLE_RATE as SPEAKING_RATE
+from nbaudio.engine.think import TooLongForBrain
 from nbaudio.errors import ClipError
+from nbaudio.legible import without_halves
 from nbaudio.sentences import SentenceFeed
 from nbaudio.sound import codecs
+from nbaudio.sound.blocks import BlockReader
 from nbaudio.speakable import speakable
 
 __all__ = ["TOKENS_HEARD", "Answerer", "Piece", "Tally", "text_tokens"]
@@ -59,6 +64,10 @@ class Tally:
     output_audio_tokens: int = 0
     finish_reason: str = "stop"
     text: str = ""
+
+    def count_input(self, messages: list[dict[str, str]]) -> None:
+        """Note what the model reads."""
+        self.input_text_tokens = sum(text_tokens(message["content"]) for message in messages)
 
     def say(self, sentence: str) -> str:
         """Add a sentence; gives it with the space that parts it from the one before."""
@@ -108,7 +117,7 @@ class Answerer:
         if not any(message["role"] == "system" for message in messages):
             messages.insert(0, {"role": "system", "content": _MANNER})
         messages = _fitted(messages, self._engine.brain.context_tokens - min(asked.most_tokens, _SHORT_ANSWER_TOKENS))
-        tally.input_text_tokens = sum(text_tokens(message["content"]) for message in messages)
+        tally.count_input(messages)
         return messages
 
     def pieces(self, asked: Asked, messages: list[dict[str, str]], tally: Tally) -> Generator[Piece, None, None]:
@@ -129,8 +138,7 @@ class Answerer:
         told = any(turn.role == "system" for turn in asked.turns)
         most = min(asked.most_tokens, _SHORT_ANSWER_TOKENS)
         feed, count, ended = SentenceFeed(), 0, 0
-        thinking = self._engine.brain.stream(messages, most_tokens=most, temperature=asked.temperature, seed=asked.seed)
-        with closing(thinking):
+        with closing(self._thinking(asked, messages, tally, most)) as thinking:
             for text in thinking:
                 count += 1
                 for piece in feed.feed(text):
@@ -143,6 +151,25 @@ class Answerer:
         elif count >= most and ended:
             return  # cut by ours, it ends with its last whole sentence
         yield from feed.flush()
+
+    def _thinking(
+        self, asked: Asked, messages: list[dict[str, str]], tally: Tally, most_tokens: int
+    ) -> Generator[str, None, None]:
+        """What the model writes; where it can't hold what `_fitted` thought it could, without the oldest turns."""
+        brain, begun = self._engine.brain, False
+        while True:
+            options: dict[str, Any] = {"temperature": asked.temperature, "seed": asked.seed}
+            try:
+                with closing(brain.stream(messages, most_tokens=most_tokens, **options)) as thinking:
+                    for text in thinking:
+                        begun = True
+                        yield text
+                return
+            except TooLongForBrain:
+                if begun:
+                    raise
+                messages = _without_oldest(messages, brain.context_tokens)
+                tally.count_input(messages)
 
     def _spoken(self, asked: Asked, sentence: str, tally: Tally) -> Piece:
         left = asked.most_tokens - tally.output_text_tokens - tally.output_audio_tokens
@@ -183,7 +210,8 @@ class Answerer:
         return text
 
     def _words(self, turn: Said, tally: Tally) -> str:
-        typed = "\n\n".join(part for part in turn.parts if isinstance(part, str) and part.strip())
+        written = "\n\n".join(part for part in turn.parts if isinstance(part, str) and part.strip())
+        typed = without_halves(written)  # llama.cpp takes no half of a character
         if language := other_language(typed):
             raise Refusal(
                 f"The offline engine knows English only, and this is in {language}. "
@@ -216,17 +244,20 @@ class Answerer:
         known = self.heard_before(digest)
         if known is None:
             try:
-                samples, sample_rate = codecs.decode(codecs.repair_wav(data), most_s=self._engine.most_audio_s)
+                known = self._listen(data)
             except codecs.SoundTooLong as error:
                 raise Refusal(str(error), status=413, param=param, code="audio_too_long") from None
             except ClipError as error:
                 raise Refusal(f"Audio file might be corrupted or unsupported: {error}", param=param) from None
-            mono = np.nan_to_num(samples.mean(axis=1, keepdims=True, dtype=np.float32))
-            heard = codecs.resample(mono, sample_rate, HEARING_RATE)[:, 0]
-            text = self._engine.listener.hear(heard) if len(heard) else ""
-            known = (text, len(samples) / sample_rate)
             self.keep_heard(digest, *known)
         return known
+
+    def _listen(self, data: bytes) -> tuple[str, float]:
+        # Block by block: a file of 157 kB can hold 600 MB of samples.
+        source = io.BytesIO(codecs.repair_wav(data))
+        with BlockReader(source, HEARING_RATE, most_s=self._engine.most_audio_s) as reader:
+            passages = list(self._engine.listener.passages(reader.blocks()))
+        return " ".join(passage.text for passage in passages), reader.read_s
 
     def heard_before(self, digest: str) -> tuple[str, float] | None:
         """The words and the length of a file that has been listened to, by its SHA-256; None for any other."""
@@ -246,14 +277,30 @@ def text_tokens(text: str) -> int:
 
 def _fitted(messages: list[dict[str, str]], most_tokens: int) -> list[dict[str, str]]:
     """The messages that the model can hold: the oldest turns go first, instructions and the newest turn stay."""
-    kept = list(messages)
-    while sum(text_tokens(message["content"]) + 8 for message in kept) > most_tokens:
-        oldest = next((i for i, m in enumerate(kept[:-1]) if m["role"] != "system"), None)
-        if oldest is None:
-            raise Refusal(
-                f"This text is too long: the offline model holds about {most_tokens * 3 // 4} words.",
-                param="messages",
-                code="context_length_exceeded",
-            )
-        del kept[oldest]
-    return kept
+    sizes = [text_tokens(message["content"]) + 8 for message in messages]
+    left, kept = sum(sizes), []
+    for message, size in zip(messages[:-1], sizes, strict=False):
+        if left > most_tokens and message["role"] != "system":
+            left -= size
+        else:
+            kept.append(message)
+    if left > most_tokens:
+        raise _too_long(most_tokens)
+    return [*kept, messages[-1]]
+
+
+def _without_oldest(messages: list[dict[str, str]], most_tokens: int) -> list[dict[str, str]]:
+    """The messages without the oldest quarter of the turns before the newest."""
+    turns = [at for at, message in enumerate(messages[:-1]) if message["role"] != "system"]
+    if not turns:
+        raise _too_long(most_tokens)
+    gone = set(turns[: math.ceil(len(turns) / 4)])
+    return [message for at, message in enumerate(messages) if at not in gone]
+
+
+def _too_long(most_tokens: int) -> Refusal:
+    return Refusal(
+        f"This text is too long: the offline model holds about {most_tokens * 3 // 4} words.",
+        param="messages",
+        code="context_length_exceeded",
+    )

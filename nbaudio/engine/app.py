@@ -20,7 +20,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from nbaudio.engine.answer import Answerer, Piece, Tally
-from nbaudio.engine.asked import MODEL, Asked, Refusal, read_request
+from nbaudio.engine.asked import MODEL, Asked, Refusal, failure, read_json, read_request
 from nbaudio.engine.parts import Engine
 from nbaudio.engine.realtime.client_secrets import ENDED, OWNER, ClientSecrets, is_client_secret
 from nbaudio.engine.realtime.client_secrets import PATH as CLIENT_SECRETS
@@ -50,7 +50,7 @@ def create_app(engine: Engine, session_keys: ClientSecrets | None = None) -> Sta
     keys = session_keys if session_keys is not None else ClientSecrets()
 
     async def chat(request: Request) -> Response:
-        asked = read_request(_json(await request.body()))
+        asked = read_request(read_json(await request.body()))
         tally = Tally()
         messages = await run_in_threadpool(answerer.prepare, asked, tally)
         if asked.stream:
@@ -77,7 +77,7 @@ def create_app(engine: Engine, session_keys: ClientSecrets | None = None) -> Sta
 
     async def client_secrets(request: Request) -> Response:
         body = await request.body()
-        return JSONResponse(keys.create(_json(body) if body else {}, request.scope.get(OWNER, "")).as_answer())
+        return JSONResponse(keys.create(read_json(body) if body else {}, request.scope.get(OWNER, "")).as_answer())
 
     async def models(_: Request) -> Response:
         return JSONResponse({"object": "list", "data": [_MODEL_CARD]})
@@ -96,7 +96,7 @@ def create_app(engine: Engine, session_keys: ClientSecrets | None = None) -> Sta
         return JSONResponse(Refusal(message, code="unknown_url").body(), error.status_code, headers=error.headers)
 
     async def failed(_: Request, error: Exception) -> Response:
-        return JSONResponse(_failure(error).body(), 500)
+        return JSONResponse(failure(error).body(), 500)
 
     return Starlette(
         routes=[
@@ -110,13 +110,6 @@ def create_app(engine: Engine, session_keys: ClientSecrets | None = None) -> Sta
         ],
         exception_handlers={Refusal: refused, NbaudioError: broken, HTTPException: unknown, Exception: failed},
     )
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise Refusal("We could not parse the JSON body of your request.") from None
 
 
 _MODEL_CARD = {"id": MODEL, "object": "model", "created": 1_790_000_000, "owned_by": "nbaudio"}
@@ -192,11 +185,7 @@ async def _events(first: dict[str, Any], rest: AsyncGenerator[dict[str, Any], No
                 yield _event(json.dumps(chunk, separators=(",", ":")))
         yield _event("[DONE]")
     except Exception as error:
-        yield _event(json.dumps(_failure(error).body()))
-
-
-def _failure(error: Exception) -> Refusal:
-    return Refusal(f"The offline engine failed: {error}", status=500)
+        yield _event(json.dumps(failure(error).body()))
 
 
 def _event(data: str) -> bytes:

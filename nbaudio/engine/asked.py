@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nbaudio.engine.voices import VOICES
+from nbaudio.errors import mask
+from nbaudio.legible import without_halves
 
-__all__ = ["Asked", "Heard", "HeardBefore", "Refusal", "Said", "check_model", "check_voice", "read_request"]
+__all__ = [
+    "Asked",
+    "Heard",
+    "HeardBefore",
+    "Refusal",
+    "Said",
+    "check_model",
+    "check_voice",
+    "failure",
+    "read_json",
+    "read_request",
+]
 
 MODEL = "offline"
 FORMATS = ("wav", "mp3", "flac", "opus", "pcm16")
@@ -22,13 +36,32 @@ class Refusal(Exception):
     """An error of the protocol: status, and the fields of its envelope."""
 
     def __init__(self, message: str, *, status: int = 400, param: str | None = None, code: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(without_halves(message))  # it may repeat what was sent, and has to be sent itself
         self.status, self.param, self.code = status, param, code
 
     def body(self) -> dict[str, Any]:
         """The envelope."""
         kind = "server_error" if self.status >= 500 else "requests" if self.status == 429 else "invalid_request_error"
         return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
+
+
+def failure(error: Exception) -> Refusal:
+    """What a client is told of an error that nobody expected; a brain's may hold its key."""
+    return Refusal(mask(f"The offline engine failed: {error}"), status=500)
+
+
+def read_json(body: bytes) -> Any:
+    """What a body in JSON holds.
+
+    Raises
+    ------
+    Refusal
+        If it is none.
+    """
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise Refusal("We could not parse the JSON body of your request.") from None
 
 
 @dataclass(frozen=True)
@@ -89,7 +122,7 @@ def read_request(body: Any) -> Asked:
         raise Refusal("The body of the request is not a JSON object.")
     _refuse_what_is_not_done(body)
     modalities = body.get("modalities") or ["text"]
-    if not isinstance(modalities, list) or set(modalities) - {"text", "audio"}:
+    if not isinstance(modalities, list) or any(one not in ("text", "audio") for one in modalities):
         raise Refusal("'modalities' is a list of 'text' and 'audio'.", param="modalities", code="invalid_value")
     aloud, stream = "audio" in modalities, body.get("stream") is True
     voice, audio_format = _voice_and_format(body.get("audio"), stream) if aloud else ("", "")

@@ -15,7 +15,6 @@ words wrong and time by the silence behind.
 
 from __future__ import annotations
 
-import threading
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nbaudio.engine.in_turn import InTurn
 from nbaudio.engine.meter import Meter
 from nbaudio.engine.word_times import TimedWord, mended, word_times
 
@@ -104,7 +104,7 @@ class Listener:
         multilingual = self._whisper.model.is_multilingual
         self._tokenizer = Tokenizer(self._whisper.hf_tokenizer, multilingual, task="transcribe", language="en")
         self._prompt = [*self._tokenizer.sot_sequence, self._tokenizer.no_timestamps]
-        self._lock = threading.Lock()
+        self._turn = InTurn()
         self.heard = Meter()
 
     def hear(self, samples: NDArray[np.float32]) -> str:
@@ -114,8 +114,7 @@ class Listener:
         ----------
         samples : float32, shape (frames,), full scale ±1.0, at `SAMPLE_RATE`
         """
-        with self._lock:
-            said = [self._passage(speech, _PLAINLY) for speech in speech(samples)]
+        said = [self._in_turn(stretch, _PLAINLY) for stretch in speech(samples)]
         self.heard.add(len(samples) / SAMPLE_RATE)
         return " ".join(passage.text for passage in said if passage is not None)
 
@@ -143,10 +142,8 @@ class Listener:
         """
         ids = self._tokenizer.encode(f" {prompt.strip()}")[-_MOST_PROMPT_TOKENS:] if prompt.strip() else []
         how = _How((self._tokenizer.sot_prev, *ids) if ids else (), temperature, timed)
-        for start, samples in stretches(blocks):
-            with self._lock:  # others take their turn between two stretches
-                passage = self._passage(samples, how)
-            self.heard.add(len(samples) / SAMPLE_RATE)
+        for start, samples in stretches(self._counted(blocks)):
+            passage = self._in_turn(samples, how)
             if passage is not None:
                 yield _moved(passage, start / SAMPLE_RATE)
 
@@ -162,6 +159,15 @@ class Listener:
         """The words, from a window that fits; None where Whisper is unsure of them."""
         passage = self._look(speech, room_s, _PLAINLY)
         return None if passage is None else passage.text
+
+    def _in_turn(self, speech: NDArray[np.float32], how: _How) -> Passage | None:
+        with self._turn:  # others take theirs between two stretches
+            return self._passage(speech, how)
+
+    def _counted(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        for block in blocks:
+            self.heard.add(len(block) / SAMPLE_RATE)
+            yield block
 
     def _passage(self, speech: NDArray[np.float32], how: _How) -> Passage | None:
         """What is said in one stretch of speech; None for nothing."""

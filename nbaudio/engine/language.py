@@ -11,6 +11,7 @@ __all__ = ["other_language"]
 _WORD = re.compile(r"[^\W\d_]+")
 _FEWEST_WORDS = 5  # names, greetings and quoted words say nothing of the language of their sentence
 _SURE = 0.99
+_MOST_JUDGED = 4_000  # characters, from the beginning: of more it is said no better, and a text can be of megabytes
 # Nearly every English sentence has one of these, and they are rare elsewhere. The identifier takes 0.9 s and
 # 100 MB to load, so that it is asked only about texts with none.
 _ENGLISH = frozenset(
@@ -55,6 +56,7 @@ def other_language(text: str) -> str:
     >>> other_language("Какая собака лучше всего подходит для семьи?")
     'a script other than Latin'
     """
+    text = text[:_MOST_JUDGED]
     letters = [character for character in text if character.isalpha()]
     if not letters:
         return ""

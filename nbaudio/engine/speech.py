@@ -20,7 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from nbaudio.engine.asked import Refusal, check_model, check_voice
+from nbaudio.engine.asked import Refusal, check_model, check_voice, failure, read_json
 from nbaudio.engine.language import other_language
 from nbaudio.engine.parts import Engine
 from nbaudio.engine.speak import FASTEST, SAMPLE_RATE, SLOWEST, Said
@@ -56,11 +56,7 @@ async def spoken(engine: Engine, request: Request) -> Response:
     Refusal
         With the protocol's own status, code and parameter.
     """
-    try:
-        body = json.loads(await request.body())
-    except ValueError:
-        raise Refusal("We could not parse the JSON body of your request.") from None
-    asked = _read(body)
+    asked = _read(read_json(await request.body()))
     making = _Making(engine, asked)
     # The first piece before the answer begins: what can't be said at all is refused with an error's status.
     if not await run_in_threadpool(making.begin):
@@ -219,4 +215,4 @@ async def _events(making: _Making) -> AsyncIterator[bytes]:
             async for event in events:
                 yield f"data: {json.dumps(event, separators=(',', ':'))}\n\n".encode()
     except Exception as error:
-        yield f"data: {json.dumps(Refusal(f'The offline engine failed: {error}', status=500).body())}\n\n".encode()
+        yield f"data: {json.dumps(failure(error).body())}\n\n".encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import http.client
 import json
 import os
 import queue
@@ -10,19 +11,25 @@ import secrets
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from nbaudio.errors import SetupError
+from nbaudio.errors import SetupError, mask, register_secret
 from nbaudio.wire.sse import SseDecoder
 
-__all__ = ["Brain", "LocalBrain", "ServerBrain", "brain_for"]
+__all__ = ["Brain", "LocalBrain", "ServerBrain", "TooLongForBrain", "brain_for"]
 
 CONTEXT_TOKENS = 4096
 """How much the local model remembers: 94 MB for the small one."""
 
 ChatMessage = dict[str, str]
+# How servers say that a text is too long for their model: OpenAI, llama.cpp, vLLM.
+_TOO_LONG = ("context_length_exceeded", "exceed_context_size_error", "maximum context length")
+
+
+class TooLongForBrain(RuntimeError):
+    """The messages are more than the model can hold; nothing of an answer has come."""
 
 
 class Brain(Protocol):
@@ -33,7 +40,13 @@ class Brain(Protocol):
     def stream(
         self, messages: Sequence[ChatMessage], *, most_tokens: int, temperature: float, seed: int
     ) -> Generator[str, None, None]:
-        """The answer, piece by piece; closing the iterator stops the model."""
+        """The answer, piece by piece; closing the iterator stops the model.
+
+        Raises
+        ------
+        TooLongForBrain
+            If the messages are more than it can hold.
+        """
         ...
 
 
@@ -112,7 +125,7 @@ class LocalBrain:
             if text := _content(chunk):
                 pieces.put(text)
             elif isinstance(chunk, dict) and chunk.get("error"):
-                pieces.put(RuntimeError(str(chunk["error"])))
+                pieces.put(_failure(str(chunk["error"])))
             return stopped.is_set()
 
         def run() -> None:
@@ -154,6 +167,7 @@ class ServerBrain:
 
     def __init__(self, url: str, model: str, key: str = "") -> None:
         self._url, self._model, self._key = url.rstrip("/"), model, key
+        register_secret(key)  # servers echo it in their refusals
 
     def stream(
         self, messages: Sequence[ChatMessage], *, most_tokens: int, temperature: float, seed: int
@@ -173,18 +187,35 @@ class ServerBrain:
         request = urllib.request.Request(f"{self._url}/chat/completions", json.dumps(body).encode(), headers)  # noqa: S310 - the person's own address; its scheme is checked in brain_for
         try:
             with urllib.request.urlopen(request, timeout=300) as response:  # noqa: S310
-                decoder = SseDecoder()
-                while data := response.read1(65_536):
-                    for event in decoder.feed(data):
-                        if event.strip() == "[DONE]":
-                            return
-                        if text := _content(json.loads(event)):
-                            yield text
+                yield from self._texts(_events(response))
         except urllib.error.HTTPError as error:
             said = error.read(2000).decode("utf-8", "replace")
-            raise RuntimeError(f"The brain at {self._url} refused ({error.code}): {said}") from error
-        except OSError as error:
-            raise RuntimeError(f"The brain at {self._url} does not answer: {error}") from error
+            raise _failure(f"The brain at {self._url} refused ({error.code}): {said}") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise _failure(f"The brain at {self._url} does not answer: {error}") from error
+
+    def _texts(self, events: Iterator[str]) -> Iterator[str]:
+        """The words of a stream that comes to its end."""
+        chunk: Any = None
+        ended = False
+        for event in events:
+            if event.strip() == "[DONE]":
+                return
+            try:
+                chunk = json.loads(event)
+            except ValueError:
+                break
+            if isinstance(chunk, dict) and chunk.get("error"):
+                raise _failure(f"The brain at {self._url} failed: {str(chunk['error'])[:2000]}")
+            if text := _content(chunk):
+                yield text
+            ended = ended or _is_last(chunk)
+        if chunk is None:
+            raise RuntimeError(
+                f"The brain at {self._url} sent no stream of events. Is this an OpenAI-compatible server?"
+            )
+        if not ended:
+            raise RuntimeError(f"The answer of the brain at {self._url} broke off.")
 
 
 def brain_for(name: str, threads: int = 1) -> Brain:
@@ -213,9 +244,31 @@ def brain_for(name: str, threads: int = 1) -> Brain:
     return LocalBrain(path("think"), threads)
 
 
+def _failure(message: str) -> RuntimeError:
+    """What went wrong, in the model's own words, which may hold a key."""
+    kind = TooLongForBrain if any(word in message for word in _TOO_LONG) else RuntimeError
+    return kind(mask(message))
+
+
+def _events(response: Any) -> Iterator[str]:
+    decoder = SseDecoder()
+    while data := response.read1(65_536):
+        yield from decoder.feed(data)
+    yield from decoder.flush()
+
+
+def _choice(chunk: Any) -> dict[str, Any]:
+    choices = chunk.get("choices") if isinstance(chunk, dict) else None
+    return choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+
+
+def _is_last(chunk: Any) -> bool:
+    """Whether a chunk says why the answer ends."""
+    return bool(_choice(chunk).get("finish_reason"))
+
+
 def _content(chunk: Any) -> str:
     """The words in a chunk, whatever else it holds or lacks."""
-    choices = chunk.get("choices") if isinstance(chunk, dict) else None
-    delta = choices[0].get("delta") if choices and isinstance(choices[0], dict) else None
+    delta = _choice(chunk).get("delta")
     content = delta.get("content") if isinstance(delta, dict) else None
     return content if isinstance(content, str) else ""

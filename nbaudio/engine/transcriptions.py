@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import threading
 from collections.abc import AsyncIterator, Generator
-from contextlib import closing
+from contextlib import aclosing, closing
 from typing import IO, Any
 
 from starlette.concurrency import run_in_threadpool
@@ -22,8 +21,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 
 from nbaudio.captions.subtitles import srt, vtt
 from nbaudio.engine.answer import Answerer
-from nbaudio.engine.asked import Refusal
+from nbaudio.engine.asked import Refusal, failure
 from nbaudio.engine.hear import SAMPLE_RATE, Listener, Passage
+from nbaudio.engine.stepping import stepped
 from nbaudio.engine.transcription_form import TranscriptionAsked, read_form, refuse_translation
 from nbaudio.engine.written import cues, log_probabilities, segments, words
 from nbaudio.errors import ClipError
@@ -48,17 +48,18 @@ async def transcribed(answerer: Answerer, request: Request) -> Response:
         form = await request.form()
     except HTTPException as error:
         raise Refusal(f"We could not read the form of your request: {error.detail}.") from None
-    streams = False
     try:
         asked = read_form(form)
         hearing = await run_in_threadpool(_Hearing, answerer, asked, _file(form))
-        if not asked.stream:
-            return await run_in_threadpool(hearing.answer)
-        streams = True
+    except BaseException:
+        await form.close()
+        raise
+    if asked.stream:
         return StreamingResponse(_events(hearing), media_type="text/event-stream")
-    finally:
-        if not streams:
-            await form.close()
+    # One stretch is one step: whoever goes away, or waits for too long, has only the one heard that was begun.
+    async with aclosing(stepped(hearing.passages())) as coming:
+        passages = [passage async for passage in coming]
+    return await run_in_threadpool(hearing.answer, passages)
 
 
 async def translated(request: Request) -> Response:
@@ -96,10 +97,9 @@ class _Hearing:
     def __init__(self, answerer: Answerer, asked: TranscriptionAsked, file: IO[bytes]) -> None:
         self._asked, self._answerer, self._file = asked, answerer, file
         self._digest = _digest(file) if asked.plain else ""
+        self._known = answerer.heard_before(self._digest)
         try:
             self._reader = BlockReader(file, SAMPLE_RATE, most_s=answerer.engine.most_audio_s)
-        except SoundTooLong as error:
-            raise Refusal(str(error), status=413, param="file", code="audio_too_long") from None
         except ClipError as error:
             raise _unreadable(error) from None
 
@@ -107,9 +107,9 @@ class _Hearing:
     def _listener(self) -> Listener:
         return self._answerer.engine.listener
 
-    def answer(self) -> Response:
+    def answer(self, passages: list[Passage]) -> Response:
         """All of it in one."""
-        passages, text, duration_s = self._all()
+        text, duration_s = self._heard(passages)
         form = self._asked.form
         if form == "text":
             return PlainTextResponse(f"{text}\n")
@@ -126,23 +126,20 @@ class _Hearing:
                 body["words"] = words(passages)
         return JSONResponse(body)
 
-    def _all(self) -> tuple[list[Passage], str, float]:
-        """Every passage, the words, and the length in seconds; no passages where the words are known already."""
-        known = self._answerer.heard_before(self._digest)
-        if known is not None:
-            return [], *known
-        with closing(self._passages()) as coming:
-            passages = list(coming)
+    def _heard(self, passages: list[Passage]) -> tuple[str, float]:
+        """The words, and the length in seconds."""
+        if self._known is not None:
+            return self._known
         text, duration_s = " ".join(passage.text for passage in passages), self._reader.position / SAMPLE_RATE
         if self._digest:
             self._answerer.keep_heard(self._digest, text, duration_s)
-        return passages, text, duration_s
+        return text, duration_s
 
     def events(self) -> Generator[dict[str, Any], None, None]:
         """All of it as events: the words of each stretch, when it has been heard."""
         said: list[str] = []
         tokens: list[dict[str, Any]] = []
-        with closing(self._passages()) as passages:
+        with closing(self.passages()) as passages:
             for passage in passages:
                 event: dict[str, Any] = {"type": "transcript.text.delta", "delta": " " * bool(said) + passage.text}
                 if self._asked.log_probabilities:
@@ -153,24 +150,22 @@ class _Hearing:
         # Of the end of a stream the protocol knows only a count of tokens, and these ears have none to bill.
         yield {"type": "transcript.text.done", "text": " ".join(said), **({"logprobs": tokens} if tokens else {})}
 
-    def _passages(self) -> Generator[Passage, None, None]:
+    def passages(self) -> Generator[Passage, None, None]:
+        """What is said, stretch by stretch; none where its words are known. At the end the file is let go of."""
         asked = self._asked
         try:
-            yield from self._listener.passages(
-                self._reader.blocks(),
-                prompt=asked.prompt,
-                temperature=asked.temperature,
-                timed=asked.timed or asked.log_probabilities,
-            )
+            if self._known is None:
+                yield from self._listener.passages(
+                    self._reader.blocks(),
+                    prompt=asked.prompt,
+                    temperature=asked.temperature,
+                    timed=asked.timed or asked.log_probabilities,
+                )
         except ClipError as error:
             raise _unreadable(error) from None
         finally:
             self._reader.close()
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._reader.close()
-        self._file.close()
+            self._file.close()
 
 
 def _digest(file: IO[bytes]) -> str:
@@ -182,33 +177,22 @@ def _digest(file: IO[bytes]) -> str:
 
 
 def _unreadable(error: ClipError) -> Refusal:
+    if isinstance(error, SoundTooLong):
+        return Refusal(str(error), status=413, param="file", code="audio_too_long")
     return Refusal(f"Audio file might be corrupted or unsupported: {error}", param="file", code="invalid_value")
 
 
 async def _events(hearing: _Hearing) -> AsyncIterator[bytes]:
     """Server-sent events; what breaks after the start is told inside the stream, as the protocol does."""
-    events, busy = hearing.events(), threading.Lock()
-
-    def step() -> dict[str, Any] | None:
-        with busy:
-            return next(events, None)
-
-    def close() -> None:
-        with busy:
-            events.close()
-            hearing.close()
-
     try:
-        while (event := await run_in_threadpool(step)) is not None:
-            yield _event(json.dumps(event, separators=(",", ":")))
+        async with aclosing(stepped(hearing.events())) as events:
+            async for event in events:
+                yield _event(json.dumps(event, separators=(",", ":")))
         yield _event("[DONE]")
     except Refusal as refusal:
         yield _event(json.dumps(refusal.body()))
     except Exception as error:
-        yield _event(json.dumps(Refusal(f"The offline engine failed: {error}", status=500).body()))
-    finally:
-        # As in `nbaudio.engine.app`: a step may still be running in its thread, and so somebody who can wait closes.
-        threading.Thread(target=close, name="nbaudio-close", daemon=True).start()
+        yield _event(json.dumps(failure(error).body()))
 
 
 def _event(data: str) -> bytes:

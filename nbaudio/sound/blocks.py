@@ -21,12 +21,13 @@ from nbaudio.sound.codecs import Samples
 __all__ = ["BLOCK_S", "LISTENING_KBIT_S", "BlockReader", "BlockWriter"]
 
 BLOCK_S = 1.0
-"""Seconds of sound in one block."""
+"""Seconds of sound in one block; less of a sound of many channels at a high rate."""
 
 _HEAD_BYTES = 4096
 LISTENING_KBIT_S = 48.0
 """The bit rate of an MP3 for a machine to listen to: at 16,000 Hz it leaves what a speech model hears."""
 
+_MOST_BLOCK_SAMPLES = 2**20  # of all channels: a second of 8 at 192 kHz is more, of a file of a few bytes
 _UNKNOWN_FRAMES = 2**62  # libsndfile says the largest number where it does not know
 
 
@@ -43,7 +44,7 @@ class BlockReader:
     sample_rate : int, optional
         Hz of the blocks; by default the file's own.
     most_s : float
-        The longest sound that is read, in seconds, as the file itself says how long it is.
+        The longest sound that is read, in seconds.
 
     Attributes
     ----------
@@ -55,7 +56,7 @@ class BlockReader:
     Raises
     ------
     ClipError
-        If it is no sound file that can be read; a `SoundTooLong` if it is too long.
+        If it is no sound file that can be read; a `SoundTooLong` if it says that it is too long.
 
     Examples
     --------
@@ -82,6 +83,8 @@ class BlockReader:
             raise codecs.too_long(most_s)
         self.sample_rate = sample_rate or self._own_rate
         self.position = 0
+        self._most_s, self._frames_read = most_s, 0
+        self._block_frames = max(1, min(int(BLOCK_S * self._own_rate), _MOST_BLOCK_SAMPLES // self._file.channels))
         self._resampler: Any = None
         if self.sample_rate != self._own_rate:
             import soxr
@@ -89,6 +92,11 @@ class BlockReader:
             self._resampler = soxr.ResampleStream(self._own_rate, self.sample_rate, 1, dtype="float32", quality="HQ")
         self._rest = np.zeros(0, np.float32)
         self._over = False
+
+    @property
+    def read_s(self) -> float:
+        """Seconds of the file that have been read."""
+        return self._frames_read / self._own_rate
 
     def blocks(self, frames: int | None = None) -> Iterator[Samples]:
         """Mono blocks, shape (frames,), full scale ±1.0, from where it is: all that follow, or so many frames.
@@ -99,6 +107,8 @@ class BlockReader:
         ------
         ClipError
             If the file is damaged.
+        SoundTooLong
+            If it goes on for longer than it may; not all files say beforehand how long they are.
         """
         left = frames
         while left is None or left > 0:
@@ -116,12 +126,15 @@ class BlockReader:
 
         while not self._over and not len(self._rest):
             try:
-                read = self._file.read(max(1, int(BLOCK_S * self._own_rate)), dtype="float32", always_2d=True)
+                read = self._file.read(self._block_frames, dtype="float32", always_2d=True)
             except (soundfile.LibsndfileError, ValueError) as error:
                 raise ClipError(
                     f"This {self._file.format} file is damaged or cut short: it can't be read to its end.",
                     "Copy or record it again.",
                 ) from error
+            self._frames_read += len(read)
+            if self._frames_read > self._most_s * self._own_rate:
+                raise codecs.too_long(self._most_s)
             self._over = not len(read)
             mono = read.mean(axis=1, dtype=np.float32) if read.shape[1] > 1 else read[:, 0]
             mono = np.nan_to_num(mono, posinf=0.0, neginf=0.0)

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
+import httpx
+import numpy as np
 import openai
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai_server.listening import UvicornThread
 from openai_server.sdk_types import validated
 from ports import new_listener
+from starlette.applications import Starlette
 
 from nbaudio import Clip
 from nbaudio.engine import answer
 from nbaudio.engine.app import create_app
-from nbaudio.engine.parts import engine
+from nbaudio.engine.parts import Engine, engine
+from nbaudio.engine.speak import Said
+from nbaudio.errors import register_secret
 
 pytestmark = pytest.mark.offline
 QUESTION = (Path(__file__).parents[2] / "notebooks" / "question.wav").read_bytes()
@@ -192,6 +199,7 @@ NOT_DONE: list[tuple[dict[str, Any], type[openai.APIStatusError], str | None, st
     ({"n": 2}, openai.BadRequestError, "unsupported_value", "'n' must be 1"),
     ({"modalities": ["text"]}, openai.BadRequestError, "invalid_value", "contain audio"),
     ({"modalities": ["video"]}, openai.BadRequestError, "invalid_value", "'modalities'"),
+    ({"modalities": [{}]}, openai.BadRequestError, "invalid_value", "'modalities'"),
     ({"messages": []}, openai.BadRequestError, "invalid_type", "messages"),
     ({"temperature": 9}, openai.BadRequestError, "invalid_value", "temperature"),
     ({"max_completion_tokens": 0}, openai.BadRequestError, "invalid_value", "max_completion_tokens"),
@@ -203,6 +211,12 @@ NOT_DONE: list[tuple[dict[str, Any], type[openai.APIStatusError], str | None, st
     ),
     (
         {"messages": [{"role": "user", "content": "word " * 9000}]},
+        openai.BadRequestError,
+        "context_length_exceeded",
+        "long",
+    ),
+    (
+        {"messages": [{"role": "user", "content": "1234567 " * 1000}]},  # each digit is a token
         openai.BadRequestError,
         "context_length_exceeded",
         "long",
@@ -244,3 +258,73 @@ def test_a_body_that_is_no_json(client: openai.OpenAI) -> None:
 
 def test_models_are_listed(client: openai.OpenAI) -> None:
     assert [model.id for model in client.models.list()] == ["offline"]
+
+
+def answer_of(app: Starlette, path: str, **request: Any) -> httpx.Response:
+    async def asked() -> httpx.Response:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://engine/v1/") as http:
+            return await http.post(path, **request)
+
+    return anyio.run(asked)
+
+
+class BrokenPart:
+    """Brain, voice or ears that fail with a key in what they say."""
+
+    context_tokens = 4096
+
+    def stream(self, *_: Any, **__: Any) -> Generator[Any, None, None]:
+        raise RuntimeError("Received API Key = brain-3f9a77c1d2e8, which is invalid")
+        yield
+
+    def say(self, *_: Any) -> Iterator[Said]:
+        yield Said("Hello", np.zeros(2400, np.float32))
+        yield from self.stream()
+
+    passages = stream
+
+
+SPEECH = {"model": "offline", "voice": "alloy", "input": "Hello.", "response_format": "pcm", "stream_format": "sse"}
+CHAT = {
+    "model": "offline",
+    "modalities": ["text", "audio"],
+    "audio": {"voice": "alloy", "format": "pcm16"},
+    "messages": [{"role": "user", "content": TEXT}],
+}
+FAILING: dict[str, tuple[str, dict[str, Any]]] = {
+    "chat": ("chat/completions", {"json": CHAT}),
+    "speech": ("audio/speech", {"json": SPEECH}),
+    "transcription": ("audio/transcriptions", {"data": {"model": "offline"}}),
+    "streamed transcription": ("audio/transcriptions", {"data": {"model": "offline", "stream": "true"}}),
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_what_breaks_tells_no_key(name: str) -> None:
+    register_secret("brain-3f9a77c1d2e8")
+    parts, (path, request) = Engine(), FAILING[name]
+    parts._brain = parts._speaker = parts._listener = BrokenPart()  # type: ignore[assignment]
+    if path == "audio/transcriptions":
+        request = {**request, "files": {"file": ("a.wav", QUESTION)}}
+    answered = answer_of(create_app(parts), path, **request)
+    assert "The offline engine failed: Received API Key = [key], which is invalid" in answered.text
+    assert "3f9a77c1d2e8" not in answered.text
+
+
+HALVES = {
+    "model": ({**CHAT, "model": "off\ud83d"}, 404),
+    "audio id": (
+        {**CHAT, "messages": [{"role": "assistant", "audio": {"id": "audio_\ud83d"}}, *CHAT["messages"]]},  # type: ignore[misc]
+        400,
+    ),
+    "text": ({**CHAT, "messages": [{"role": "user", "content": f"{TEXT} \ud83d"}]}, 200),
+}
+
+
+@pytest.mark.parametrize("name", HALVES)
+def test_half_a_character_breaks_nothing(name: str) -> None:
+    body, status = HALVES[name]
+    answered = answer_of(create_app(engine()), "chat/completions", content=json.dumps(body))
+    assert answered.status_code == status
+    assert "choices" in answered.json() or "\ufffd" in answered.json()["error"]["message"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from functools import cache
+from typing import Any
 
 import jiwer
 import numpy as np
@@ -86,6 +89,33 @@ def test_who_repeats_themselves_is_written_down_all_the_same() -> None:
 def test_a_sentence_that_is_said_four_times_is_not_taken_for_one() -> None:
     heard = listener().hear(spoken("Yes, the dog is good. " * 4))
     assert heard.count("dog is good") >= 3
+
+
+@pytest.mark.parametrize("way", ["hear", "passages"])
+def test_who_says_little_does_not_wait_for_all_of_a_long_recording(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    ears, heard = listener(), []
+    passage, seconds = ears._passage, ears.heard.seconds
+    silence = np.zeros(15 * SAMPLE_RATE, np.float32)
+    long = np.concatenate([spoken(STORY[0]), silence, spoken(STORY[2]), silence, spoken(STORY[5])])
+    other = threading.Thread(target=ears.hear, args=(spoken("Stop."),))
+
+    def watched(samples: Sound, *how: Any) -> Any:
+        heard.append(threading.current_thread() is other)
+        if len(heard) == 1:
+            other.start()
+            while not ears._turn.waiting:
+                assert other.is_alive()
+                time.sleep(0.001)
+        return passage(samples, *how)
+
+    monkeypatch.setattr(ears, "_passage", watched)
+    if way == "hear":
+        ears.hear(long)
+    else:
+        assert len(list(ears.passages([long]))) == 3
+    other.join()
+    assert heard == [False, True, False, False]
+    assert ears.heard.seconds - seconds == pytest.approx((len(long) + len(spoken("Stop."))) / SAMPLE_RATE)
 
 
 def test_speech_between_long_silences_is_found() -> None:

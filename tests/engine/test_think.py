@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 import nbaudio as nba
 from nbaudio import errors
-from nbaudio.engine.think import ServerBrain, brain_for
+from nbaudio.engine.think import ServerBrain, TooLongForBrain, brain_for
 
 pytestmark = pytest.mark.offline
 
@@ -29,6 +29,9 @@ class TextServer:
     def __init__(self) -> None:
         self.requests: list[tuple[dict[str, Any], str]] = []
         self.status = 200
+        self.refusal: dict[str, Any] = {"message": "no such model"}
+        self.body = ""
+        """What is sent in the place of an answer."""
         listener = new_listener()
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         self._server = UvicornThread(Starlette(routes=[Route("/v1/chat/completions", self._chat, methods=["POST"])]))
@@ -37,7 +40,9 @@ class TextServer:
     async def _chat(self, request: Request) -> Response:
         self.requests.append((await request.json(), request.headers.get("authorization", "")))
         if self.status != 200:
-            return JSONResponse({"error": {"message": "no such model"}}, self.status)
+            return JSONResponse({"error": self.refusal}, self.status)
+        if self.body:
+            return Response(self.body, media_type="text/event-stream")
         chunks = [{"choices": [{"delta": {"content": word}}]} for word in ("The moon ", "is not ", "made of cheese.")]
         lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
         return StreamingResponse(iter([*lines, "data: [DONE]\n\n"]), media_type="text/event-stream")
@@ -76,6 +81,73 @@ def test_a_text_server_that_refuses_is_told_of(server: TextServer, monkeypatch: 
     server.status = 404
     with pytest.raises(errors.RequestError, match="no such model"):
         nba.Conversation().say("Hello")
+
+
+FIRST = 'data: {"choices": [{"delta": {"content": "The moon "}}]}\n\n'
+ERROR = 'data: {"error": {"message": "CUDA out of memory", "code": 500}}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (ERROR, "CUDA out of memory"),
+        (FIRST + ERROR, "CUDA out of memory"),
+        (FIRST, "broke off"),
+        ('{"choices": [{"message": {"content": "Whole."}}]}', "sent no stream of events"),
+        ("data: The moon\n\n", "sent no stream of events"),
+    ],
+)
+def test_an_answer_that_breaks_off_is_no_answer(server: TextServer, body: str, says: str) -> None:
+    server.body = body
+    brain = ServerBrain(server.url, "llama3.2")
+    with pytest.raises(RuntimeError, match=says):
+        list(brain.stream([{"role": "user", "content": "Hello"}], most_tokens=9, temperature=0, seed=1))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        FIRST + 'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n',
+        FIRST + 'data: {"choices": [{"delta": {}, "finish_reason": "length"}], "error": null}',
+        FIRST + "data: [DONE]",
+    ],
+)
+def test_an_answer_may_end_in_several_ways(server: TextServer, body: str) -> None:
+    server.body = body
+    brain = ServerBrain(server.url, "llama3.2")
+    said = brain.stream([{"role": "user", "content": "Hello"}], most_tokens=9, temperature=0, seed=1)
+    assert list(said) == ["The moon "]
+
+
+@pytest.mark.parametrize("status", [401, 200])
+def test_the_key_of_a_text_server_is_told_to_nobody(server: TextServer, status: int) -> None:
+    server.status, key = status, "brain-3f9a77c1d2e8"
+    server.refusal = {"message": f"Received API Key = {key}, which is invalid"}
+    server.body = f"data: {json.dumps({'error': server.refusal})}\n\n"
+    brain = ServerBrain(server.url, "m", key)
+    with pytest.raises(RuntimeError, match="which is invalid") as raised:
+        list(brain.stream([{"role": "user", "content": "Hello"}], most_tokens=9, temperature=0, seed=1))
+    assert key not in str(raised.value)
+    assert errors.mask(key) == "[key]"
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("context_length_exceeded", "This model's maximum context length is 4096 tokens."),  # OpenAI, vLLM
+        (400, "the request exceeds the available context size (exceed_context_size_error)"),  # llama.cpp
+    ],
+)
+def test_a_text_server_says_that_a_text_is_too_long_for_it(server: TextServer, code: Any, message: str) -> None:
+    server.status, server.refusal = 400, {"code": code, "message": message}
+    with pytest.raises(TooLongForBrain):
+        list(ServerBrain(server.url, "m").stream([], most_tokens=9, temperature=0, seed=1))
+
+
+@pytest.mark.parametrize("text", ["1234567 " * 1000, "🐕" * 2500], ids=["digits", "emoji"])
+def test_the_small_model_says_that_a_text_is_too_long_for_it(text: str) -> None:
+    with pytest.raises(TooLongForBrain):
+        list(brain_for("").stream([{"role": "user", "content": text}], most_tokens=9, temperature=0, seed=1))
 
 
 def test_a_text_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

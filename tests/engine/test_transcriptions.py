@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import numpy as np
 import openai
@@ -24,11 +25,13 @@ from openai.types.audio import (
 from openai_server.listening import UvicornThread
 from openai_server.sdk_types import validated
 from ports import new_listener
+from serving.stand_ins import GatedBrain, engine_of
 
 from nbaudio import Captions, Clip
 from nbaudio.engine.app import create_app
 from nbaudio.engine.hear import SAMPLE_RATE, Passage
-from nbaudio.engine.parts import engine
+from nbaudio.engine.meter import Meter
+from nbaudio.engine.parts import Engine, engine
 
 pytestmark = pytest.mark.offline
 QUESTION = (Path(__file__).parents[2] / "notebooks" / "question.wav").read_bytes()
@@ -200,6 +203,74 @@ class TestStreams:
         next(iter(stream))
         stream.close()
         assert closed.wait(10)
+
+
+class EndlessListener:
+    """Hears one stretch after the other, each when it is let."""
+
+    def __init__(self) -> None:
+        self.heard = Meter()
+        self.begun, self.let, self.closed = threading.Semaphore(0), threading.Semaphore(0), threading.Event()
+        self.made = 0
+
+    def passages(self, blocks: Any, **_: Any) -> Iterator[Passage]:
+        try:
+            while True:
+                self.begun.release()
+                assert self.let.acquire(timeout=10)
+                self.made += 1
+                yield Passage("Again.", 0.0, 1.0)
+        finally:
+            self.closed.set()
+
+
+@pytest.mark.parametrize("form", ["json", "srt"])
+def test_who_waits_no_longer_for_a_whole_transcription_has_no_other_stretch_heard(form: str) -> None:
+    parts = engine_of(GatedBrain())
+    parts._listener = listener = EndlessListener()  # type: ignore[assignment]
+
+    async def leave_in_the_second_stretch() -> None:
+        async with (
+            httpx.AsyncClient(transport=httpx.ASGITransport(create_app(parts)), base_url="http://engine") as http,
+            anyio.create_task_group() as tasks,
+        ):
+
+            async def ask() -> None:
+                data = {"model": "offline", "response_format": form}
+                await http.post("/v1/audio/transcriptions", data=data, files={"file": ("a.wav", QUESTION)})
+
+            tasks.start_soon(ask)
+            listener.let.release()
+            for _ in range(2):
+                assert await anyio.to_thread.run_sync(lambda: listener.begun.acquire(timeout=10))
+            tasks.cancel_scope.cancel()
+            listener.let.release(5)
+
+    anyio.run(leave_in_the_second_stretch)
+    assert listener.closed.wait(10)
+    assert listener.made == 2
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_sound_that_does_not_say_that_it_is_too_long_is_refused_when_it_is(stream: bool) -> None:
+    parts = Engine(most_audio_s=2.0)
+    parts._listener = engine().listener
+    flac = bytearray(Clip.from_pcm16(bytes(5 * 48_000)).encode("flac"))
+    flac[21] &= 0xF0  # of how many samples: it is not known
+    flac[22:26] = bytes(4)
+
+    async def answer() -> httpx.Response:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(create_app(parts)), base_url="http://engine"
+        ) as http:
+            data = {"model": "offline", "stream": str(stream).lower()}
+            return await http.post("/v1/audio/transcriptions", data=data, files={"file": ("a.flac", bytes(flac))})
+
+    response = anyio.run(answer)
+    assert response.status_code == (200 if stream else 413)
+    error = json.loads(response.text.removeprefix("data: "))["error"]
+    assert error["code"] == "audio_too_long"
+    assert "longer than 2 s" in error["message"]
 
 
 class TestPrompts:

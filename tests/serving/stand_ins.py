@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from nbaudio.engine.hear import Passage
 from nbaudio.engine.meter import Meter
 from nbaudio.engine.parts import Engine
 from nbaudio.engine.speak import Said
@@ -116,6 +117,11 @@ class OneWordListener:
     def hear(self, samples: Any) -> str:
         self.heard.add(len(samples) / 16_000)
         return "Hello."
+
+    def passages(self, blocks: Iterable[Any], **_: Any) -> Iterator[Passage]:
+        duration_s = sum(map(len, blocks)) / 16_000
+        self.heard.add(duration_s)
+        yield Passage("Hello.", 0.0, duration_s)
 
 
 def engine_of(brain: GatedBrain, most_audio_s: float = 60.0) -> Engine:
