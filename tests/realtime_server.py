@@ -50,6 +50,8 @@ class RealtimeServer:
         self.paths: list[str] = []
         self.refuse: tuple[int, dict[str, Any]] | None = None
         """Status and body for whoever connects."""
+        self.redirect = ""
+        """Where whoever connects is sent on to."""
         self.silent_on_update = False
         self.trouble_on_update: dict[str, Any] | None = None
         self.close_after_update = False
@@ -105,6 +107,8 @@ class RealtimeServer:
     def _door(self, connection: ServerConnection, request: Request) -> Response | None:
         self.gate.wait(WAIT_S)
         self.paths.append(request.path)
+        if self.redirect:
+            return Response(307, "Elsewhere", Headers({"location": self.redirect}), b"")
         status, body = self.refuse or (0, {})
         if not status and request.headers.get("authorization") != f"Bearer {KEY}":
             status, body = 401, {"error": {"message": "Incorrect API key provided.", "code": "invalid_api_key"}}

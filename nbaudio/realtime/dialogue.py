@@ -13,6 +13,7 @@ from typing import Any
 from nbaudio.conversation.entering import Entering
 from nbaudio.conversation.talk import Conversation
 from nbaudio.conversation.transcribing import put_words
+from nbaudio.errors import without_keys
 from nbaudio.events import CutShort, Finished, RealtimeEvent, SpeechBegan, SpeechEnded, ToolCalled, WrittenDown
 from nbaudio.realtime.answering import ComingAnswer
 from nbaudio.realtime.heard import heard_part
@@ -170,9 +171,9 @@ class Dialogue:
             case server.Committed():
                 self._committed(event.item_id)
             case server.TranscriptionDelta():
-                self._words[event.item_id] = self._words.get(event.item_id, "") + event.delta
+                self._words[event.item_id] = without_keys(self._words.get(event.item_id, "") + event.delta)
             case server.TranscriptionDone():
-                self._written_down(event.item_id, event.transcript)
+                self._written_down(event.item_id, without_keys(event.transcript))
             case server.ResponseCreated():
                 self._answers[event.response.id] = ComingAnswer(event.response.id, self._known)
             case server.AudioCame() | server.TranscriptCame() | server.TextCame():
