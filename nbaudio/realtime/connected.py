@@ -19,8 +19,9 @@ from nbaudio.realtime.line import Line
 from nbaudio.realtime.said_before import sound_of
 from nbaudio.realtime.sent_sound import SentSound
 from nbaudio.realtime.setup import Setup
+from nbaudio.realtime.tool_results import results_of
 from nbaudio.sound.clip import Clip
-from nbaudio.turns import Reply, ToolResult, Turn
+from nbaudio.turns import Reply, Turn
 from nbaudio.wire.realtime import events as server
 from nbaudio.wire.realtime import sending
 from nbaudio.wire.realtime.session import SAMPLE_RATE
@@ -342,25 +343,12 @@ class Connected:
 
     async def _call(self, calling: Reply) -> None:
         """Run tools in a thread, so that the person is heard meanwhile."""
-        results = await anyio.to_thread.run_sync(self._run, calling)
+        results = await anyio.to_thread.run_sync(results_of, self._setup.toolbox, calling)
         async with self._turn:
             for result in results:
                 self._setup.tell(ToolReturned(result))
             self._dialogue.results(results)
             await self._pass_on()
-
-    def _run(self, calling: Reply) -> list[ToolResult]:
-        calls = calling.tool_calls
-        return [
-            ToolResult(
-                text=outcome.text,
-                time=time.time(),
-                name=calls[at].name,
-                call_id=calls[at].id,
-                failed=outcome.failed,
-            )
-            for at, outcome in self._setup.toolbox.run(calls)
-        ]
 
     def _take_trouble(self, wrong: server.Wrong) -> None:
         kind = gravity(wrong)
