@@ -289,7 +289,7 @@ class Connected:
 
     async def _make_way(self) -> None:
         """Who speaks on interrupts: an answer on its way has come to its end before the next question is asked."""
-        if not (self._expected or self._dialogue.answering):
+        if not (self._expected or self._dialogue.answering or self._dialogue.calls_run):
             return
         self._quiet.clear()
         await self.interrupt()
@@ -347,7 +347,7 @@ class Connected:
         async with self._turn:
             for result in results:
                 self._setup.tell(ToolReturned(result))
-            self._dialogue.results(results)
+            self._dialogue.results(calling, results)
             await self._pass_on()
 
     def _take_trouble(self, wrong: server.Wrong) -> None:

@@ -70,6 +70,8 @@ class Dialogue:
         self.calling: Reply | None = None
         """An answer whose tools are to be run now."""
         self._rounds = 0
+        self._called: dict[str, Reply] = {}  # by their ids, answers whose tools run for the question that is not over
+        self._asked_for: set[str] = set()  # ids of calls of which the server has no result yet
         self._entering: Entering | None = None  # the question that is not over
         self._question_of: dict[str, str] = {}  # by items of the person: ids of their turns
         self._pushed: list[str] = []  # ids of turns whose items the server has not named yet
@@ -90,6 +92,7 @@ class Dialogue:
         named_later : bool
             Whether the server will give it an item of sound.
         """
+        self._stop_calls()
         self._close_question()
         self._rounds = 0
         self._entering = self._talk.enter(turn)
@@ -107,15 +110,51 @@ class Dialogue:
         if self._answers:
             self.outbox.append(sending.cancel())
         self._cut(unheard)
+        self._stop_calls()
 
-    def results(self, outcomes: Sequence[ToolResult]) -> None:
-        """What tools gave goes to the server, which then goes on; after the last round without more of them."""
+    def results(self, calling: Reply, outcomes: Sequence[ToolResult]) -> None:
+        """What tools gave goes to the server, which then goes on; after the last round without more of them.
+
+        Where the question was stopped meanwhile, or another has followed, it does not go on. A server that did not ask
+        for them, for the connection is another one, gets nothing.
+
+        Parameters
+        ----------
+        calling : Reply
+            The answer that asked for them.
+        outcomes : sequence of ToolResult
+        """
+        for result in outcomes:
+            if result.call_id in self._asked_for:
+                self.outbox.append(sending.tool_output(result.call_id, result.text))
+        self._asked_for.difference_update(result.call_id for result in outcomes)
+        if self._called.pop(calling.id, None) is None:
+            self._put_behind(calling, outcomes)
+            return
         self._rounds += 1
         for result in outcomes:
             if self._entering is not None:
                 self._entering.went_on(result)
-            self.outbox.append(sending.tool_output(result.call_id, result.text))
         self.outbox.append(sending.create_response(may_call=self._may_call))
+
+    def _put_behind(self, calling: Reply, outcomes: Sequence[ToolResult]) -> None:
+        """What tools have done stays done, also where nobody waits for it any more."""
+        at = next((place for place, turn in enumerate(self._talk) if turn.id == calling.id), None)
+        if at is not None:
+            for place, result in enumerate(outcomes, at + 1):
+                self._talk.insert(place, result)
+
+    def _stop_calls(self) -> None:
+        """Tools run on, but nobody wants an answer of what they give any more: their question is over."""
+        if self._called:
+            self._close_question()
+            self.happened += [CutShort(calling) for calling in self._called.values()]
+            self._called.clear()
+
+    @property
+    def calls_run(self) -> bool:
+        """Whether tools run, and the answer is to go on with what they give."""
+        return bool(self._called)
 
     @property
     def _may_call(self) -> bool:
@@ -125,6 +164,8 @@ class Dialogue:
         """The connection is gone: what came is kept, as far as it goes."""
         self.give_up()
         self._over.clear()
+        self._stop_calls()
+        self._asked_for.clear()
         self._close_question()
         self._unknown.update(self._replies)
         self._question_of.clear()
@@ -247,6 +288,8 @@ class Dialogue:
             return
         if reply.tool_calls and not reply.partial and self._may_call and self._entering is not None:
             self.calling = replace(reply, note="") if not reply.text else reply
+            self._called[self.calling.id] = self.calling
+            self._asked_for.update(call.id for call in reply.tool_calls)
             self._entering.went_on(self.calling)
             self.happened += [ToolCalled(call) for call in reply.tool_calls]
             return
