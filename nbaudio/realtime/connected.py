@@ -297,6 +297,7 @@ class Connected:
             await self._quiet.wait()
         self._expected.clear()
         self._dialogue.give_up()
+        self._tell()  # else whoever waits for the next answer would get this one
 
     async def _append(self, pcm16: bytes) -> None:
         self._sent.append(pcm16)

@@ -79,6 +79,7 @@ class Dialogue:
         self._answers: dict[str, ComingAnswer] = {}  # by response
         self._replies: dict[str, str] = {}  # by items that may still sound: ids of turns
         self._over: set[str] = set()  # responses that were given up
+        self._uncounted: dict[str, Reply] = {}  # what came of those of which the server has not said what they took
         self._unknown: set[str] = set()  # those of an earlier connection: the server knows nothing of them
 
     # -- what the person does -----------------------------------------------------------------------------
@@ -163,6 +164,9 @@ class Dialogue:
     def broke_off(self) -> None:
         """The connection is gone: what came is kept, as far as it goes."""
         self.give_up()
+        for reply in self._uncounted.values():
+            self._answered(reply)
+        self._uncounted.clear()
         self._over.clear()
         self._stop_calls()
         self._asked_for.clear()
@@ -182,7 +186,8 @@ class Dialogue:
         for answer in list(self._answers.values()):
             self._over.add(answer.id)
             if answer.item_id or answer.calls:
-                self._end(answer, answer.reply())
+                self._uncounted[answer.id] = reply = answer.reply()
+                self._end(answer, reply)
         self._answers.clear()  # of some nothing had come: their questions are not answered
 
     # -- what the server says -----------------------------------------------------------------------------
@@ -202,6 +207,7 @@ class Dialogue:
             ):
                 pass
             case server.ResponseDone() if event.response.id in self._over:
+                self._uncounted.pop(event.response.id, None)
                 self._answered(ComingAnswer(event.response.id, self._known).reply(event.response))  # it is paid for
             case server.SpeechStarted():
                 self._sent.speech_began(event.audio_start_ms)
@@ -274,7 +280,8 @@ class Dialogue:
 
     def _end(self, answer: ComingAnswer, reply: Reply, failure: server.Wrong | None = None) -> None:
         self._answers.pop(answer.id, None)
-        self._answered(reply)
+        if answer.id not in self._over:
+            self._answered(reply)  # else it is not known yet what it took
         if answer.pcm16:
             self._playback.end(answer.item_id)
         if answer.heard_ms is not None:
