@@ -27,6 +27,7 @@ __all__ = ["KEY", "RealtimeServer", "realtime_server"]
 KEY = "sk-realtime-0123456789abcdef"
 _LOUD = 1000  # of 32,768
 _BYTES_PER_MS = 48
+_LARGEST_BYTES = 15 * 1024 * 1024  # of a message, as the protocol has it; beyond it the connection is closed
 WAIT_S = 10.0
 
 
@@ -69,7 +70,7 @@ class RealtimeServer:
         listener = new_listener()
         self.url = self.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         self.api_key = KEY
-        self._server = serve(self._serve, sock=listener, process_request=self._door)
+        self._server = serve(self._serve, sock=listener, process_request=self._door, max_size=_LARGEST_BYTES)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 

@@ -16,7 +16,7 @@ from nbaudio.backends.realtime import ChannelClosed
 from nbaudio.events import CutShort, Finished, Noticed, ToolReturned
 from nbaudio.realtime.dialogue import Dialogue
 from nbaudio.realtime.line import Line
-from nbaudio.realtime.said_before import sound_of
+from nbaudio.realtime.said_before import recordings_of, sound_of
 from nbaudio.realtime.sent_sound import SentSound
 from nbaudio.realtime.setup import Setup
 from nbaudio.realtime.tool_results import results_of
@@ -235,7 +235,8 @@ class Connected:
             if turn.clips and not self._options.push_to_talk:
                 # Who listens for the end of speech would answer a recording by itself: the turn is told as an item.
                 self._dialogue.asked(turn)
-                await self._send(sending.recording(turn.text, sound_of(turn)))
+                for item in recordings_of(turn):
+                    await self._send(item)
             elif turn.clips:
                 self._dialogue.asked(turn, named_later=True)
                 await self._append(sound_of(turn))
