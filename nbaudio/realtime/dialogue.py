@@ -212,6 +212,7 @@ class Dialogue:
             case server.SpeechStarted():
                 self._sent.speech_began(event.audio_start_ms)
                 self._cut(unheard)
+                self._stop_calls()
                 self.happened.append(SpeechBegan())
             case server.SpeechStopped():
                 self._spoken(event.item_id, event.audio_end_ms)

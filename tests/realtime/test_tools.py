@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from realtime_server import RealtimeServer
-from realtime_talking import WORDS, is_a, noticed, until
+from realtime_talking import QUIET, WORDS, is_a, noticed, pieces, tone, until
 
 import nbaudio as nba
 from nbaudio import errors
-from nbaudio.events import RealtimeEvent
+from nbaudio.events import RealtimeEvent, SpeechBegan
 from nbaudio.realtime.session import Realtime
 from nbaudio.settings import Backend
 
@@ -103,6 +103,22 @@ class TestSlow:
         roles = ["user", "assistant", "tool", "user", "assistant", "user", "assistant"]
         assert [turn.role for turn in session.conversation] == roles
         assert [turn.role for turn in nba.history.restore("dogs")] == roles
+
+    def test_who_begins_to_speak_interrupts_it_too(
+        self, server: RealtimeServer, backend: Backend, look: Callable[[], str], gate: threading.Event
+    ) -> None:
+        with Realtime(backend=backend, tools=[look]) as session:
+            session.send("What is there?")
+            until(session, is_a(nba.ToolCalled))
+            session.send(pieces(tone(0.5)))
+            until(session, is_a(SpeechBegan))
+            gate.set()
+            until(session, is_a(nba.ToolReturned))
+            session.send(pieces(QUIET))
+            until(session, is_a(nba.Finished))
+        assert [item["output"] for item in self.outputs(server)] == ["A dog."]
+        assert len(server.wait_for("response.create")) == 1  # what was spoken the server answers by itself
+        assert [turn.role for turn in session.conversation] == ["user", "assistant", "tool", "user", "assistant"]
 
     def test_another_connection_gets_no_result_of_the_one_before(
         self, server: RealtimeServer, backend: Backend, look: Callable[[], str], gate: threading.Event
