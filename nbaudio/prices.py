@@ -85,14 +85,16 @@ class Price:
     def of(self, usage: Usage) -> Cost | None:
         """What so many tokens cost; None where that can't be said.
 
-        Cached tokens of the input cost what other input does, where there is no price of their own.
+        Cached tokens of the input cost what other input does, where there is no price of their own. They are taken for
+        text, as far as there is any, where the server does not say which of them are sound.
         """
         if self.characters is not None:
             return Cost(usage.characters * self.characters / _MILLION) if usage.characters else None
         if not (usage.input_tokens or usage.output_tokens):
             return None  # the server has not said
         cached = usage.cached_tokens if self.cached_in is not None else 0
-        into = _parted(usage.input_tokens, usage.input_text_tokens, usage.input_audio_tokens, cached)
+        cached_audio = min(usage.cached_audio_tokens, cached)
+        into = _parted(usage.input_tokens, usage.input_text_tokens, usage.input_audio_tokens, cached, cached_audio)
         out = _parted(usage.output_tokens, usage.output_text_tokens, usage.output_audio_tokens)
         bill = (
             (into[0], self.text_in), (into[1], self.audio_in), (cached, self.cached_in),
@@ -115,11 +117,11 @@ class Price:
         return Cost(Decimal(str(round(seconds, 3))) * self.minute_in / 60)
 
 
-def _parted(total: int, text: int, audio: int, cached: int = 0) -> tuple[int, int, bool]:
+def _parted(total: int, text: int, audio: int, cached: int = 0, cached_audio: int = 0) -> tuple[int, int, bool]:
     """Tokens of text and of sound that were not cached, and whether the server left unsaid which is which."""
     unparted = total > 0 and not text and not audio
     text += max(0, total - text - audio)
-    cached_text = min(cached, text)
+    cached_text = min(cached - cached_audio, text)
     return text - cached_text, max(0, audio - (cached - cached_text)), unparted
 
 

@@ -27,6 +27,7 @@ __all__ = ["KEY", "RealtimeServer", "realtime_server"]
 KEY = "sk-realtime-0123456789abcdef"
 _LOUD = 1000  # of 32,768
 _BYTES_PER_MS = 48
+_LARGEST_BYTES = 15 * 1024 * 1024  # of a message, as the protocol has it; beyond it the connection is closed
 WAIT_S = 10.0
 
 
@@ -50,6 +51,8 @@ class RealtimeServer:
         self.paths: list[str] = []
         self.refuse: tuple[int, dict[str, Any]] | None = None
         """Status and body for whoever connects."""
+        self.redirect = ""
+        """Where whoever connects is sent on to."""
         self.silent_on_update = False
         self.trouble_on_update: dict[str, Any] | None = None
         self.close_after_update = False
@@ -67,7 +70,7 @@ class RealtimeServer:
         listener = new_listener()
         self.url = self.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         self.api_key = KEY
-        self._server = serve(self._serve, sock=listener, process_request=self._door)
+        self._server = serve(self._serve, sock=listener, process_request=self._door, max_size=_LARGEST_BYTES)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
@@ -105,6 +108,8 @@ class RealtimeServer:
     def _door(self, connection: ServerConnection, request: Request) -> Response | None:
         self.gate.wait(WAIT_S)
         self.paths.append(request.path)
+        if self.redirect:
+            return Response(307, "Elsewhere", Headers({"location": self.redirect}), b"")
         status, body = self.refuse or (0, {})
         if not status and request.headers.get("authorization") != f"Bearer {KEY}":
             status, body = 401, {"error": {"message": "Incorrect API key provided.", "code": "invalid_api_key"}}

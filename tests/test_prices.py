@@ -73,6 +73,22 @@ def test_cached_tokens_cost_less_only_where_there_is_a_price_for_them() -> None:
     assert half.of(usage) == Cost(Decimal("0.0307"))  # 700 cached, then 300 of the sound
 
 
+def test_cached_sound_costs_what_it_does_where_the_server_says_how_much_there_is() -> None:
+    into = {
+        "text_tokens": 1500,
+        "audio_tokens": 1500,
+        "cached_tokens": 1500,
+        "cached_tokens_details": {"text_tokens": 500, "audio_tokens": 1000},
+    }
+    usage = Usage.of_realtime({"input_tokens": 3000, "input_token_details": into})
+    assert cost(usage, "gpt-realtime-2.1") == Cost(Decimal("0.0206"))
+    row = Price("m", Decimal(10), Decimal(0), Decimal(100), Decimal(0))
+    assert row.of(usage) == Cost(Decimal("0.165"))  # cached tokens cost what others do
+    half = Price("m", Decimal(10), Decimal(0), Decimal(100), Decimal(0), cached_in=Decimal(1))
+    impossible = Usage(1000, 0, input_text_tokens=600, input_audio_tokens=400, cached_tokens=7, cached_audio_tokens=9)
+    assert half.of(impossible) == Cost(Decimal("0.045307"))
+
+
 def test_a_text_that_is_spoken_costs_by_its_characters_or_by_its_tokens() -> None:
     assert cost(Usage(characters=1_000_000), "tts-1") == Cost(Decimal(15))
     assert cost(Usage(characters=2_000), "tts-1-hd") == Cost(Decimal("0.06"))

@@ -183,12 +183,13 @@ class Connection:
         )
 
 
-_connections: dict[tuple[Backend, str, float, float, int, str], Connection] = {}
+_connections: dict[tuple[Backend, str, float, float, int, str, int], Connection] = {}
 
 
 def connection_to(backend: Backend, options: NbAudio) -> Connection:
     """The connection to this backend, made once, so that it and the engine stay warm."""
-    key = (backend, backend.key, options.timeout_s, options.connect_timeout_s, options.retries, options.brain)
+    timeouts = options.timeout_s, options.connect_timeout_s
+    key = (backend, backend.key, *timeouts, options.retries, options.brain, loop.count())
     if key not in _connections:
         _connections.setdefault(key, Connection(backend, options))
     return _connections[key]

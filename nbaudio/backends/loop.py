@@ -15,12 +15,13 @@ from typing import Any, TypeVar
 import anyio
 from anyio.from_thread import BlockingPortal
 
-__all__ = ["start", "wait"]
+__all__ = ["count", "start", "wait"]
 
 T = TypeVar("T")
 _lock = threading.Lock()
 _portal: BlockingPortal | None = None
 _process = 0
+_count = 0
 _TICK_S = 0.2
 
 
@@ -40,18 +41,36 @@ def wait(future: concurrent.futures.Future[T]) -> T:
                 return future.result()
 
 
+def count() -> int:
+    """How many loops there have been, with the one that runs: a connection of one is none on the next."""
+    _running_portal()
+    return _count
+
+
 def _running_portal() -> BlockingPortal:
-    global _portal, _process
+    global _portal, _process, _count
     with _lock:
         if _portal is None or _process != os.getpid():  # a fork has the object but not the thread
             ready: concurrent.futures.Future[BlockingPortal] = concurrent.futures.Future()
             thread = threading.Thread(target=anyio.run, args=(_serve, ready), name="nbaudio-loop", daemon=True)
             thread.start()
             _portal, _process = ready.result(), os.getpid()
+            _count += 1
         return _portal
 
 
 async def _serve(ready: concurrent.futures.Future[BlockingPortal]) -> None:
     async with BlockingPortal() as portal:
         ready.set_result(portal)
-        await portal.sleep_until_stopped()
+        try:
+            await portal.sleep_until_stopped()
+        finally:
+            _forget(portal)
+
+
+def _forget(portal: BlockingPortal) -> None:
+    """Have the next request begin another: a task that raises SystemExit ends the loop."""
+    global _portal
+    with _lock:
+        if _portal is portal:
+            _portal = None

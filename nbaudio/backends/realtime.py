@@ -7,6 +7,7 @@ beta is sent: servers refuse it since 2026-02 (docs/realtime.md).
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -18,6 +19,9 @@ __all__ = ["Channel", "ChannelClosed", "open_channel", "realtime_url"]
 
 _LARGEST_BYTES = 16 * 1024 * 1024  # of one message; a server may send some seconds of sound in one
 _CLOSING_S = 1.0
+# At DEBUG websockets logs each header, and so the key. No setting of levels reaches a logger that is not registered.
+_LOG = logging.Logger("websockets.client", logging.INFO)
+_LOG.parent = logging.getLogger("websockets.client")
 
 
 class ChannelClosed(Exception):
@@ -89,11 +93,18 @@ class _WebSocket:
         from websockets.asyncio.client import connect
         from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
+        class _Connect(connect):
+            """Goes where it was sent and nowhere else, as HTTP does here: what it has with it opens the server."""
+
+            def process_redirect(self, exc: Exception) -> Exception:
+                return exc
+
         headers = {backend.dialect.key_header: backend.dialect.key_prefix + backend.key} if backend.key else {}
         url = realtime_url(backend, model)
         try:
-            socket = await connect(
+            socket = await _Connect(
                 url,
+                logger=_LOG,
                 additional_headers=headers,
                 user_agent_header="nbaudio",
                 open_timeout=options.connect_timeout_s,
@@ -103,6 +114,8 @@ class _WebSocket:
             )
         except InvalidStatus as error:
             response = error.response
+            if 300 <= response.status_code < 400:
+                raise _elsewhere(backend, response.headers.get("location", "")) from None
             raise error_from_response(
                 response.status_code,
                 {name.lower(): value for name, value in response.headers.raw_items()},
@@ -146,6 +159,14 @@ class _WebSocket:
 
     async def aclose(self) -> None:
         await self._socket.close()
+
+
+def _elsewhere(backend: Backend, address: str) -> errors.BadReply:
+    to = f" on to {address}" if address else " elsewhere"
+    return errors.BadReply(
+        f"{backend.base_url} sends Realtime sessions{to}, and your key goes to no address that you did not name.",
+        "If that server is yours to ask, name its address: nba.connect(...), or base_url.",
+    )
 
 
 def _closed(error: Any) -> ChannelClosed:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from nbaudio.errors import without_keys
+from nbaudio.errors import mask, without_keys
 from nbaudio.turns import Reply
 from nbaudio.wire.answers import Answer, AudioDelta, TextDelta
 from nbaudio.wire.realtime.events import ArgumentsDone, AudioCame, Item, Response, TextCame, TranscriptCame
@@ -54,11 +54,11 @@ class ComingAnswer:
             self._marks[-1] = here  # of one run of words
         else:
             self._marks.append(here)
-        return TextDelta(event.delta)
+        return TextDelta(without_keys(event.delta))
 
     def call(self, event: ArgumentsDone) -> None:
         """Take a call of a tool."""
-        self._calls[event.item_id] = ToolCall(event.call_id, event.name or "", event.arguments or "")
+        self._calls[event.item_id] = ToolCall(event.call_id, event.name or "", without_keys(event.arguments or ""))
 
     @property
     def calls(self) -> tuple[ToolCall, ...]:
@@ -76,7 +76,8 @@ class ComingAnswer:
             self._complete(item)
         status = (response.status if response is not None else "") or ""
         details = (response.status_details if response is not None else None) or {}
-        text = without_keys("".join(self._words))
+        words = "".join(self._words)
+        text = without_keys(words)
         answer = Answer(
             text=text,
             audio=bytes(self.pcm16),
@@ -84,7 +85,7 @@ class ComingAnswer:
             finish_reason=_finish_reason(status, details),
             usage=Usage.of_realtime((response.usage if response is not None else None) or {}),
             tool_calls=self.calls,
-            marks=(*self._marks, (self._letters, len(self.pcm16) // 2)) if self.pcm16 else (),
+            marks=(*self._marks, (self._letters, len(self.pcm16) // 2)) if self.pcm16 and text == words else (),
         )
         known = {name: value for name, value in self._known.items() if name not in ("aloud", "offline")}
         reply = Reply.from_answer(
@@ -96,13 +97,13 @@ class ComingAnswer:
             **known,
         )
         if response is not None and (failure := failure_of(response)) is not None:
-            return replace(reply, note=f"The server could not answer: {failure.message}")
+            return replace(reply, note=f"The server could not answer: {mask(failure.message or '')}")
         return reply
 
     def _complete(self, item: Item) -> None:
         """Servers that tell a call only when it is over tell all of it then."""
         if item.type == "function_call" and item.id and item.call_id:
-            self._calls[item.id] = ToolCall(item.call_id, item.name or "", item.arguments or "")
+            self._calls[item.id] = ToolCall(item.call_id, item.name or "", without_keys(item.arguments or ""))
 
 
 def _finish_reason(status: str, details: Mapping[str, Any]) -> str:

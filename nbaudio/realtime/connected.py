@@ -16,11 +16,12 @@ from nbaudio.backends.realtime import ChannelClosed
 from nbaudio.events import CutShort, Finished, Noticed, ToolReturned
 from nbaudio.realtime.dialogue import Dialogue
 from nbaudio.realtime.line import Line
-from nbaudio.realtime.said_before import sound_of
+from nbaudio.realtime.said_before import recordings_of, sound_of
 from nbaudio.realtime.sent_sound import SentSound
 from nbaudio.realtime.setup import Setup
+from nbaudio.realtime.tool_results import results_of
 from nbaudio.sound.clip import Clip
-from nbaudio.turns import Reply, ToolResult, Turn
+from nbaudio.turns import Reply, Turn
 from nbaudio.wire.realtime import events as server
 from nbaudio.wire.realtime import sending
 from nbaudio.wire.realtime.session import SAMPLE_RATE
@@ -234,7 +235,8 @@ class Connected:
             if turn.clips and not self._options.push_to_talk:
                 # Who listens for the end of speech would answer a recording by itself: the turn is told as an item.
                 self._dialogue.asked(turn)
-                await self._send(sending.recording(turn.text, sound_of(turn)))
+                for item in recordings_of(turn):
+                    await self._send(item)
             elif turn.clips:
                 self._dialogue.asked(turn, named_later=True)
                 await self._append(sound_of(turn))
@@ -288,7 +290,7 @@ class Connected:
 
     async def _make_way(self) -> None:
         """Who speaks on interrupts: an answer on its way has come to its end before the next question is asked."""
-        if not (self._expected or self._dialogue.answering):
+        if not (self._expected or self._dialogue.answering or self._dialogue.calls_run):
             return
         self._quiet.clear()
         await self.interrupt()
@@ -296,6 +298,7 @@ class Connected:
             await self._quiet.wait()
         self._expected.clear()
         self._dialogue.give_up()
+        self._tell()  # else whoever waits for the next answer would get this one
 
     async def _append(self, pcm16: bytes) -> None:
         self._sent.append(pcm16)
@@ -342,25 +345,12 @@ class Connected:
 
     async def _call(self, calling: Reply) -> None:
         """Run tools in a thread, so that the person is heard meanwhile."""
-        results = await anyio.to_thread.run_sync(self._run, calling)
+        results = await anyio.to_thread.run_sync(results_of, self._setup.toolbox, calling)
         async with self._turn:
             for result in results:
                 self._setup.tell(ToolReturned(result))
-            self._dialogue.results(results)
+            self._dialogue.results(calling, results)
             await self._pass_on()
-
-    def _run(self, calling: Reply) -> list[ToolResult]:
-        calls = calling.tool_calls
-        return [
-            ToolResult(
-                text=outcome.text,
-                time=time.time(),
-                name=calls[at].name,
-                call_id=calls[at].id,
-                failed=outcome.failed,
-            )
-            for at, outcome in self._setup.toolbox.run(calls)
-        ]
 
     def _take_trouble(self, wrong: server.Wrong) -> None:
         kind = gravity(wrong)

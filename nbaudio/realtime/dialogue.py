@@ -13,6 +13,7 @@ from typing import Any
 from nbaudio.conversation.entering import Entering
 from nbaudio.conversation.talk import Conversation
 from nbaudio.conversation.transcribing import put_words
+from nbaudio.errors import without_keys
 from nbaudio.events import CutShort, Finished, RealtimeEvent, SpeechBegan, SpeechEnded, ToolCalled, WrittenDown
 from nbaudio.realtime.answering import ComingAnswer
 from nbaudio.realtime.heard import heard_part
@@ -69,6 +70,8 @@ class Dialogue:
         self.calling: Reply | None = None
         """An answer whose tools are to be run now."""
         self._rounds = 0
+        self._called: dict[str, Reply] = {}  # by their ids, answers whose tools run for the question that is not over
+        self._asked_for: set[str] = set()  # ids of calls of which the server has no result yet
         self._entering: Entering | None = None  # the question that is not over
         self._question_of: dict[str, str] = {}  # by items of the person: ids of their turns
         self._pushed: list[str] = []  # ids of turns whose items the server has not named yet
@@ -76,6 +79,7 @@ class Dialogue:
         self._answers: dict[str, ComingAnswer] = {}  # by response
         self._replies: dict[str, str] = {}  # by items that may still sound: ids of turns
         self._over: set[str] = set()  # responses that were given up
+        self._uncounted: dict[str, Reply] = {}  # what came of those of which the server has not said what they took
         self._unknown: set[str] = set()  # those of an earlier connection: the server knows nothing of them
 
     # -- what the person does -----------------------------------------------------------------------------
@@ -89,6 +93,7 @@ class Dialogue:
         named_later : bool
             Whether the server will give it an item of sound.
         """
+        self._stop_calls()
         self._close_question()
         self._rounds = 0
         self._entering = self._talk.enter(turn)
@@ -106,15 +111,51 @@ class Dialogue:
         if self._answers:
             self.outbox.append(sending.cancel())
         self._cut(unheard)
+        self._stop_calls()
 
-    def results(self, outcomes: Sequence[ToolResult]) -> None:
-        """What tools gave goes to the server, which then goes on; after the last round without more of them."""
+    def results(self, calling: Reply, outcomes: Sequence[ToolResult]) -> None:
+        """What tools gave goes to the server, which then goes on; after the last round without more of them.
+
+        Where the question was stopped meanwhile, or another has followed, it does not go on. A server that did not ask
+        for them, for the connection is another one, gets nothing.
+
+        Parameters
+        ----------
+        calling : Reply
+            The answer that asked for them.
+        outcomes : sequence of ToolResult
+        """
+        for result in outcomes:
+            if result.call_id in self._asked_for:
+                self.outbox.append(sending.tool_output(result.call_id, result.text))
+        self._asked_for.difference_update(result.call_id for result in outcomes)
+        if self._called.pop(calling.id, None) is None:
+            self._put_behind(calling, outcomes)
+            return
         self._rounds += 1
         for result in outcomes:
             if self._entering is not None:
                 self._entering.went_on(result)
-            self.outbox.append(sending.tool_output(result.call_id, result.text))
         self.outbox.append(sending.create_response(may_call=self._may_call))
+
+    def _put_behind(self, calling: Reply, outcomes: Sequence[ToolResult]) -> None:
+        """What tools have done stays done, also where nobody waits for it any more."""
+        at = next((place for place, turn in enumerate(self._talk) if turn.id == calling.id), None)
+        if at is not None:
+            for place, result in enumerate(outcomes, at + 1):
+                self._talk.insert(place, result)
+
+    def _stop_calls(self) -> None:
+        """Tools run on, but nobody wants an answer of what they give any more: their question is over."""
+        if self._called:
+            self._close_question()
+            self.happened += [CutShort(calling) for calling in self._called.values()]
+            self._called.clear()
+
+    @property
+    def calls_run(self) -> bool:
+        """Whether tools run, and the answer is to go on with what they give."""
+        return bool(self._called)
 
     @property
     def _may_call(self) -> bool:
@@ -123,7 +164,12 @@ class Dialogue:
     def broke_off(self) -> None:
         """The connection is gone: what came is kept, as far as it goes."""
         self.give_up()
+        for reply in self._uncounted.values():
+            self._answered(reply)
+        self._uncounted.clear()
         self._over.clear()
+        self._stop_calls()
+        self._asked_for.clear()
         self._close_question()
         self._unknown.update(self._replies)
         self._question_of.clear()
@@ -140,7 +186,8 @@ class Dialogue:
         for answer in list(self._answers.values()):
             self._over.add(answer.id)
             if answer.item_id or answer.calls:
-                self._end(answer, answer.reply())
+                self._uncounted[answer.id] = reply = answer.reply()
+                self._end(answer, reply)
         self._answers.clear()  # of some nothing had come: their questions are not answered
 
     # -- what the server says -----------------------------------------------------------------------------
@@ -160,19 +207,21 @@ class Dialogue:
             ):
                 pass
             case server.ResponseDone() if event.response.id in self._over:
+                self._uncounted.pop(event.response.id, None)
                 self._answered(ComingAnswer(event.response.id, self._known).reply(event.response))  # it is paid for
             case server.SpeechStarted():
                 self._sent.speech_began(event.audio_start_ms)
                 self._cut(unheard)
+                self._stop_calls()
                 self.happened.append(SpeechBegan())
             case server.SpeechStopped():
                 self._spoken(event.item_id, event.audio_end_ms)
             case server.Committed():
                 self._committed(event.item_id)
             case server.TranscriptionDelta():
-                self._words[event.item_id] = self._words.get(event.item_id, "") + event.delta
+                self._words[event.item_id] = without_keys(self._words.get(event.item_id, "") + event.delta)
             case server.TranscriptionDone():
-                self._written_down(event.item_id, event.transcript)
+                self._written_down(event.item_id, without_keys(event.transcript))
             case server.ResponseCreated():
                 self._answers[event.response.id] = ComingAnswer(event.response.id, self._known)
             case server.AudioCame() | server.TranscriptCame() | server.TextCame():
@@ -232,7 +281,8 @@ class Dialogue:
 
     def _end(self, answer: ComingAnswer, reply: Reply, failure: server.Wrong | None = None) -> None:
         self._answers.pop(answer.id, None)
-        self._answered(reply)
+        if answer.id not in self._over:
+            self._answered(reply)  # else it is not known yet what it took
         if answer.pcm16:
             self._playback.end(answer.item_id)
         if answer.heard_ms is not None:
@@ -246,6 +296,8 @@ class Dialogue:
             return
         if reply.tool_calls and not reply.partial and self._may_call and self._entering is not None:
             self.calling = replace(reply, note="") if not reply.text else reply
+            self._called[self.calling.id] = self.calling
+            self._asked_for.update(call.id for call in reply.tool_calls)
             self._entering.went_on(self.calling)
             self.happened += [ToolCalled(call) for call in reply.tool_calls]
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,9 @@ from nbaudio.turns import Turn
 from nbaudio.wire.realtime import sending
 from nbaudio.wire.realtime.session import SAMPLE_RATE
 
-__all__ = ["as_heard", "items_of", "sound_of"]
+__all__ = ["as_heard", "items_of", "recordings_of", "sound_of"]
+
+_LONGEST_BYTES = 4 * 60 * SAMPLE_RATE * 2  # in one message: in base64 14.7 MiB, of 15 that servers take
 
 
 def as_heard(clip: Clip) -> bytes:
@@ -23,6 +26,15 @@ def sound_of(turn: Turn) -> bytes:
     return b"".join(map(as_heard, turn.clips))
 
 
+def recordings_of(turn: Turn) -> list[dict[str, Any]]:
+    """A recording as items, with its words behind the last: one, or as many as it takes where it is long."""
+    pcm16 = sound_of(turn)
+    count = max(1, math.ceil(len(pcm16) / _LONGEST_BYTES))
+    size = math.ceil(len(pcm16) / 2 / count) * 2  # of one length: in a rest of some ms nobody hears a word
+    pieces = [pcm16[place * size : (place + 1) * size] for place in range(count)]
+    return [*(sending.recording("", piece) for piece in pieces[:-1]), sending.recording(turn.text, pieces[-1])]
+
+
 def items_of(turns: Sequence[Turn]) -> list[dict[str, Any]]:
     """A conversation as the items of a new session: words; a recording that nobody has written down as sound."""
     items = []
@@ -32,5 +44,5 @@ def items_of(turns: Sequence[Turn]) -> list[dict[str, Any]]:
         if turn.words.strip():
             items.append(sending.message(turn.role, turn.words))
         elif turn.role == "user" and turn.clips:
-            items.append(sending.recording("", sound_of(turn)))
+            items += recordings_of(turn)
     return items

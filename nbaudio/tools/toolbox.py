@@ -22,6 +22,9 @@ __all__ = ["Approve", "Toolbox"]
 Approve: TypeAlias = Callable[[ToolCall], "object | Awaitable[object]"]
 """Says whether a call may be run: anything true lets it, anything else does not. It may be an async function."""
 
+# An exit is how argparse and click refuse arguments; it is the tool's, and no reason for the kernel to end.
+_FAILS = (Exception, SystemExit)
+
 
 @dataclass(frozen=True)
 class _Came:
@@ -172,7 +175,7 @@ class Toolbox:
 def _called(function: Callable[..., Any], *given: Any, **named: Any) -> _Came:
     try:
         return _Came(function(*given, **named))
-    except Exception as error:
+    except _FAILS as error:
         return _Came(error=error)
 
 
@@ -186,7 +189,7 @@ async def _settled(given: Awaitable[Any]) -> _Came:
 
 def _refusal(call: ToolCall, allowed: _Came) -> Outcome | None:
     """What the model is told where the person does not let a call be run."""
-    if isinstance(allowed.error, Exception):
+    if isinstance(allowed.error, _FAILS):
         warn(f"approve failed, and {call.name} is not run: {type(allowed.error).__name__}: {allowed.error}")
     elif allowed.error is not None:
         raise allowed.error
@@ -196,7 +199,7 @@ def _refusal(call: ToolCall, allowed: _Came) -> Outcome | None:
 
 
 def _outcome(tool: Tool, came: _Came) -> Outcome:
-    if isinstance(came.error, (Exception, asyncio.CancelledError)):  # a tool may cancel itself; it ends as others do
+    if isinstance(came.error, (*_FAILS, asyncio.CancelledError)):  # a tool may cancel itself; it ends as others do
         return outcome_of_error(tool.name, tool.function, came.error)
     if came.error is not None:
         raise came.error

@@ -30,6 +30,8 @@ class Usage:
     output_audio_tokens: int = 0
     characters: int = 0
     """Of a text that was spoken, in code points: nobody reports them, but some models are paid by them."""
+    cached_audio_tokens: int = 0
+    """Those of `cached_tokens` that are sound, where the server parts them, as in a Realtime session."""
 
     @classmethod
     def from_wire(cls, usage: Mapping[str, Any]) -> Usage:
@@ -61,6 +63,7 @@ class Usage:
             cached_tokens=_count(into.get("cached_tokens")),
             output_text_tokens=_count(out.get("text_tokens")),
             output_audio_tokens=_count(out.get("audio_tokens")),
+            cached_audio_tokens=_count(_mapping(into.get("cached_tokens_details")).get("audio_tokens")),
         )
 
     @classmethod

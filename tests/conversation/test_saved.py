@@ -39,7 +39,7 @@ TURNS = [
         model="gpt-audio-1.5",
         voice="coral",
         backend="OpenAI",
-        usage=Usage(24, 14, 23, 1, 5, 12, 2),
+        usage=Usage(24, 14, 23, 1, 5, 12, 2, cached_audio_tokens=1),
         finish_reason="tool_calls",
         tool_calls=(ToolCall("call_1", "weather", '{"city": "Oslo"}'), ToolCall("call_2", "time", "{")),
     ),

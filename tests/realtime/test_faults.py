@@ -20,7 +20,7 @@ from realtime_talking import QUIET, WORDS, Clock, is_a, noticed, pieces, tone, u
 import nbaudio as nba
 from nbaudio import errors
 from nbaudio.events import CutShort, SpeechBegan
-from nbaudio.realtime import line
+from nbaudio.realtime import connected, line
 from nbaudio.realtime.dialogue import Dialogue
 from nbaudio.realtime.playback import RealTimePlayback
 from nbaudio.realtime.sent_sound import SentSound
@@ -334,6 +334,33 @@ class TestOrder:
         assert cut.clip is not None
         assert cut.clip.duration_s == pytest.approx(0.1)
         assert answer.text == reply.text == WORDS
+
+    @pytest.mark.parametrize("ends", [True, False])
+    def test_an_answer_that_does_not_end_in_time_is_not_that_of_the_next_question(
+        self, server: RealtimeServer, backend: Backend, monkeypatch: pytest.MonkeyPatch, ends: bool
+    ) -> None:
+        def begin(connection: Any) -> None:
+            connection.say("response.created", response={"id": "r", "status": "in_progress", "output": []})
+            said = {"response_id": "r", "item_id": "a"}
+            connection.say("response.output_text.delta", delta="The first answer", **said)
+
+        monkeypatch.setattr(connected, "_ENDS_S", 0.1)
+        server.instead = [begin]
+        with Realtime(backend=backend, aloud=False) as session:
+            session.send("One?")
+            until(session, is_a(nba.TextDelta))
+            assert session.say("Two?").text == WORDS
+            if ends:
+                usage = {"input_tokens": 7, "output_tokens": 5}
+                done = {"id": "r", "status": "cancelled", "output": [], "usage": usage}
+                server.wait_for_connection().say("response.done", response=done)
+            assert session.say("Three?").text == WORDS
+        assert [turn.text for turn in session.conversation] == [
+            "One?", "The first answer", "Two?", WORDS, "Three?", WORDS,
+        ]  # fmt: skip
+        spent = session.conversation.spent
+        assert (spent.answers, spent.unreported) == (3, 0 if ends else 1)
+        assert spent.usage.input_tokens == 52 + 7 * ends
 
     def test_two_who_ask_at_once_get_each_their_own_answer(self, server: RealtimeServer, backend: Backend) -> None:
         with Realtime(backend=backend) as session, ThreadPoolExecutor(2) as people:

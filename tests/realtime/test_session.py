@@ -333,6 +333,14 @@ class TestTrouble:
         with pytest.raises(errors.ServerRefused), Realtime(backend=backend):
             pass
 
+    @pytest.mark.parametrize("trouble", [{"code": 400, "message": "No voice."}, {"message": "No voice.", "param": 3}])
+    def test_a_session_that_is_refused_in_other_words(
+        self, server: RealtimeServer, backend: Backend, trouble: dict[str, Any]
+    ) -> None:
+        server.trouble_on_update = trouble
+        with pytest.raises(errors.ServerRefused, match="No voice"), Realtime(backend=backend):
+            pass
+
     def test_a_session_that_is_refused(self, server: RealtimeServer, backend: Backend) -> None:
         server.trouble_on_update = {"type": "invalid_request_error", "code": "invalid_value", "message": "No voice.",
                                     "param": "session.audio.output.voice"}  # fmt: skip

@@ -146,6 +146,21 @@ class TestErrors:
         assert outcome.failed
 
     @pytest.mark.parametrize("is_async", [False, True])
+    def test_an_exit_is_an_error_of_the_tool(self, running: Run, is_async: bool) -> None:
+        def leaves() -> None:
+            raise SystemExit(2)
+
+        async def aleaves() -> None:
+            raise SystemExit(2)
+
+        tool = aleaves if is_async else leaves
+        with pytest.warns(errors.NbaudioWarning, match="leaves failed"):
+            (left, added) = running(Toolbox([tool, add]), [call(tool.__name__), call("add", a=1)])
+        assert json.loads(left.text) == {"error": "SystemExit: 2"}
+        assert left.failed
+        assert added == Outcome("2")
+
+    @pytest.mark.parametrize("is_async", [False, True])
     def test_an_interrupt_is_no_error_of_the_tool(self, running: Run, is_async: bool) -> None:
         def interrupted() -> None:
             raise KeyboardInterrupt

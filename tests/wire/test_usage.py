@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from nbaudio.wire.usage import Usage
 
 RESPONSE = Path(__file__).parents[1] / "fixtures" / "wire" / "chat" / "responses" / "text_and_audio.json"
 COUNTS = st.integers(0, 10**9)
-USAGES = st.builds(Usage, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS)
+USAGES = st.builds(Usage, *[COUNTS] * len(fields(Usage)))
 FIELDS = (
     "prompt_tokens",
     "completion_tokens",
@@ -23,6 +24,7 @@ FIELDS = (
     "text_tokens",
     "audio_tokens",
     "cached_tokens",
+    "cached_tokens_details",
 )
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),

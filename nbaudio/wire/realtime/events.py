@@ -36,6 +36,7 @@ __all__ = [
     "Unknown",
     "Wrong",
     "read_event",
+    "wrong_of",
 ]
 
 
@@ -275,6 +276,24 @@ _PASSED_OVER = {
 _decoder = msgspec.json.Decoder(_Known)
 
 
+def wrong_of(told: Any) -> Wrong | None:
+    """What went wrong, as servers write it that do so in another way: a number as its text, or words alone.
+
+    Examples
+    --------
+    >>> wrong_of({"code": 401, "message": "Incorrect API key.", "param": ["key"]})
+    Wrong(type=None, code='401', message='Incorrect API key.', param=None, event_id=None)
+    >>> wrong_of("No.").message
+    'No.'
+    """
+    if isinstance(told, str):
+        return Wrong(message=told)
+    if not isinstance(told, dict):
+        return None
+    known = {name: told.get(name) for name in Wrong.__struct_fields__}
+    return Wrong(**{name: str(value) for name, value in known.items() if type(value) in (str, int, float)})
+
+
 def read_event(text: str | bytes) -> ServerEvent:
     """The event that a message of the server is; never an error.
 
@@ -299,4 +318,6 @@ def read_event(text: str | bytes) -> ServerEvent:
     kind = fields.get("type") if isinstance(fields, dict) else None
     if isinstance(kind, str) and kind in _PASSED_OVER:
         return PassedOver(type=kind)
+    if kind == "error" and (wrong := wrong_of(fields.get("error"))) is not None:
+        return Trouble(error=wrong)
     return Unknown(type=kind if isinstance(kind, str) else "", fields=fields)

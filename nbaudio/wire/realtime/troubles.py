@@ -5,14 +5,13 @@ Mostly it goes on (https://platform.openai.com/docs/api-reference/realtime-serve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from nbaudio import errors
 from nbaudio.wire.errors import error_from_stream
-from nbaudio.wire.realtime.events import Response, Wrong
+from nbaudio.wire.realtime.events import Response, Wrong, wrong_of
 
 __all__ = ["Gravity", "error_of", "failure_of", "gravity"]
 
@@ -71,8 +70,5 @@ def failure_of(response: Response) -> Wrong | None:
     """
     if response.status != "failed":
         return None
-    said = (response.status_details or {}).get("error")
-    told = said if isinstance(said, Mapping) else {}
-    known = {name: told.get(name) for name in ("type", "code", "message")}
-    texts = {name: value if isinstance(value, str) else None for name, value in known.items()}
-    return Wrong(**{**texts, "message": texts["message"] or "it gave no reason"})
+    told = wrong_of((response.status_details or {}).get("error")) or Wrong()
+    return Wrong(type=told.type, code=told.code, message=told.message or "it gave no reason")
