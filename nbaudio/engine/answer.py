@@ -21,6 +21,7 @@ from nbaudio.engine.hear import SAMPLE_RATE as HEARING_RATE
 from nbaudio.engine.language import other_language
 from nbaudio.engine.parts import Engine
 from nbaudio.engine.speak import SAMPLE_RATE as SPEAKING_RATE
+from nbaudio.engine.stepping import finished
 from nbaudio.engine.think import TooLongForBrain
 from nbaudio.errors import ClipError
 from nbaudio.legible import without_halves
@@ -100,7 +101,13 @@ class Answerer:
             self._said.popitem(last=False)
 
     def prepare(self, asked: Asked, tally: Tally) -> list[dict[str, str]]:
+        """As `preparing`, all steps at once."""
+        return finished(self.preparing(asked, tally))
+
+    def preparing(self, asked: Asked, tally: Tally) -> Generator[None, None, list[dict[str, str]]]:
         """The conversation as text: sounds heard, earlier answers looked up; empty where nobody spoke.
+
+        Each stretch of speech that is heard is a step.
 
         Raises
         ------
@@ -109,7 +116,7 @@ class Answerer:
         """
         messages: list[dict[str, str]] = []
         for turn in asked.turns:
-            text = self._recall(turn) if turn.audio_id else self._words(turn, tally)
+            text = self._recall(turn) if turn.audio_id else (yield from self._words(turn, tally))
             if turn is asked.turns[-1] and not text:
                 return []
             if text:
@@ -209,7 +216,7 @@ class Answerer:
             raise Refusal(f"Assistant audio {turn.audio_id} not found.", param=turn.param, code="audio_not_found")
         return text
 
-    def _words(self, turn: Said, tally: Tally) -> str:
+    def _words(self, turn: Said, tally: Tally) -> Generator[None, None, str]:
         written = "\n\n".join(part for part in turn.parts if isinstance(part, str) and part.strip())
         typed = without_halves(written)  # llama.cpp takes no half of a character
         if language := other_language(typed):
@@ -222,18 +229,22 @@ class Answerer:
         sounds = [part for part in turn.parts if not isinstance(part, str)]
         if not sounds:
             return typed
-        heard = [
-            (sound.text, sound.duration_s) if isinstance(sound, HeardBefore) else self.hear(sound.data, turn.param)
-            for sound in sounds
-        ]
+        heard: list[tuple[str, float]] = []
+        for sound in sounds:
+            if isinstance(sound, HeardBefore):
+                heard.append((sound.text, sound.duration_s))
+            else:
+                heard.append((yield from self.hear(sound.data, turn.param)))
         tally.input_audio_tokens += sum(math.ceil(duration_s * TOKENS_HEARD) for _, duration_s in heard)
         if not any(text for text, _ in heard):
             return ""
         said = " ".join(text for text, _ in heard if text)
         return f'{typed}\n\nThe recording says: "{said}"' if typed else said
 
-    def hear(self, data: bytes, param: str) -> tuple[str, float]:
+    def hear(self, data: bytes, param: str) -> Generator[None, None, tuple[str, float]]:
         """The words in a sound file, and its length in seconds; listened to once however often it comes by.
+
+        Each stretch of speech is a step.
 
         Raises
         ------
@@ -244,7 +255,7 @@ class Answerer:
         known = self.heard_before(digest)
         if known is None:
             try:
-                known = self._listen(data)
+                known = yield from self._listen(data)
             except codecs.SoundTooLong as error:
                 raise Refusal(str(error), status=413, param=param, code="audio_too_long") from None
             except ClipError as error:
@@ -252,12 +263,15 @@ class Answerer:
             self.keep_heard(digest, *known)
         return known
 
-    def _listen(self, data: bytes) -> tuple[str, float]:
+    def _listen(self, data: bytes) -> Generator[None, None, tuple[str, float]]:
         # Block by block: a file of 157 kB can hold 600 MB of samples.
         source = io.BytesIO(codecs.repair_wav(data))
         with BlockReader(source, HEARING_RATE, most_s=self._engine.most_audio_s) as reader:
-            passages = list(self._engine.listener.passages(reader.blocks()))
-        return " ".join(passage.text for passage in passages), reader.read_s
+            texts: list[str] = []
+            for passage in self._engine.listener.passages(reader.blocks()):
+                texts.append(passage.text)
+                yield
+        return " ".join(texts), reader.read_s
 
     def heard_before(self, digest: str) -> tuple[str, float] | None:
         """The words and the length of a file that has been listened to, by its SHA-256; None for any other."""

@@ -52,7 +52,10 @@ def create_app(engine: Engine, session_keys: ClientSecrets | None = None) -> Sta
     async def chat(request: Request) -> Response:
         asked = read_request(read_json(await request.body()))
         tally = Tally()
-        messages = await run_in_threadpool(answerer.prepare, asked, tally)
+        messages: list[dict[str, str]] = []
+        async with aclosing(stepped(_preparing(answerer, asked, tally))) as steps:
+            async for prepared in steps:
+                messages = prepared or messages
         if asked.stream:
             chunks = stepped(_chunks(answerer, asked, messages, tally))
             # An answer begins with its first words: until then what fails has a status, and clients ask again.
@@ -113,6 +116,11 @@ def create_app(engine: Engine, session_keys: ClientSecrets | None = None) -> Sta
 
 
 _MODEL_CARD = {"id": MODEL, "object": "model", "created": 1_790_000_000, "owned_by": "nbaudio"}
+
+
+def _preparing(answerer: Answerer, asked: Asked, tally: Tally) -> Generator[list[dict[str, str]] | None, None, None]:
+    """The steps, each without a result, and at last the messages."""
+    yield (yield from answerer.preparing(asked, tally))
 
 
 def _whole(answerer: Answerer, asked: Asked, tally: Tally, pcm16: bytes) -> dict[str, Any]:

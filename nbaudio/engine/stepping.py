@@ -8,9 +8,29 @@ from typing import TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
-__all__ = ["stepped"]
+__all__ = ["finished", "stepped"]
 
 T = TypeVar("T")
+
+
+def finished(steps: Generator[object, None, T]) -> T:
+    """What a generator returns, when all its steps have been made here.
+
+    Examples
+    --------
+    >>> def halves():
+    ...     yield "first"
+    ...     yield "second"
+    ...     return "whole"
+    >>> finished(halves())
+    'whole'
+    """
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            returned: T = end.value
+            return returned
 
 
 async def stepped(steps: Generator[T, None, None]) -> AsyncGenerator[T, None]:

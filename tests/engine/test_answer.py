@@ -16,6 +16,7 @@ from nbaudio.engine import answer
 from nbaudio.engine.answer import Answerer, Tally
 from nbaudio.engine.asked import Asked, Refusal, read_request
 from nbaudio.engine.language import other_language
+from nbaudio.engine.stepping import finished
 from nbaudio.engine.think import TooLongForBrain
 
 pytestmark = pytest.mark.offline
@@ -33,7 +34,7 @@ class TestHearing:
         answerer = Answerer(engine_of(GatedBrain()))
         tracemalloc.start()
         try:
-            answerer.hear(data, "messages[0]")
+            finished(answerer.hear(data, "messages[0]"))
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -42,12 +43,12 @@ class TestHearing:
     def test_how_long_it_is_does_not_change_with_the_rate(self) -> None:
         answerer = Answerer(engine_of(GatedBrain()))
         data = sound(np.zeros(3 * 44_100, np.int16), 44_100, "WAV", "PCM_16")
-        assert answerer.hear(data, "messages[0]") == ("Hello.", 3.0)
+        assert finished(answerer.hear(data, "messages[0]")) == ("Hello.", 3.0)
 
     def test_what_is_too_long_is_refused(self) -> None:
         answerer = Answerer(engine_of(GatedBrain(), most_audio_s=2.0))
         with pytest.raises(Refusal, match="longer than 2 s") as refused:
-            answerer.hear(sound(np.zeros(48_000, np.int16), 16_000, "WAV", "PCM_16"), "messages[0]")
+            finished(answerer.hear(sound(np.zeros(48_000, np.int16), 16_000, "WAV", "PCM_16"), "messages[0]"))
         assert (refused.value.status, refused.value.code) == (413, "audio_too_long")
 
     def test_a_sample_that_is_no_number_is_silence(self) -> None:
@@ -61,7 +62,7 @@ class TestHearing:
         engine._listener.passages = passages  # type: ignore[union-attr,method-assign,assignment]
         samples = np.full(16_000, 0.1, np.float32)
         samples[[100, 200, 300]] = np.inf, -np.inf, np.nan
-        Answerer(engine).hear(sound(samples, 16_000, "WAV", "FLOAT"), "messages[0]")
+        finished(Answerer(engine).hear(sound(samples, 16_000, "WAV", "FLOAT"), "messages[0]"))
         assert max(seen) == pytest.approx(0.1)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import threading
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -23,6 +25,7 @@ from starlette.applications import Starlette
 from nbaudio import Clip
 from nbaudio.engine import answer
 from nbaudio.engine.app import create_app
+from nbaudio.engine.hear import Passage
 from nbaudio.engine.parts import Engine, engine
 from nbaudio.engine.speak import Said
 from nbaudio.errors import register_secret
@@ -310,6 +313,47 @@ def test_what_breaks_tells_no_key(name: str) -> None:
     answered = answer_of(create_app(parts), path, **request)
     assert "The offline engine failed: Received API Key = [key], which is invalid" in answered.text
     assert "3f9a77c1d2e8" not in answered.text
+
+
+class EndlessEars:
+    """Hear one stretch after the other, each when they are let."""
+
+    def __init__(self) -> None:
+        self.begun, self.let, self.closed = threading.Semaphore(0), threading.Semaphore(0), threading.Event()
+        self.made = 0
+
+    def passages(self, *_: Any) -> Iterator[Passage]:
+        try:
+            while True:
+                self.begun.release()
+                assert self.let.acquire(timeout=10)
+                self.made += 1
+                yield Passage("Again.", 0.0, 1.0)
+        finally:
+            self.closed.set()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_goes_away_has_no_more_of_their_recording_heard(stream: bool) -> None:
+    parts, ears = Engine(), EndlessEars()
+    parts._listener = ears  # type: ignore[assignment]
+    body = {**CHAT, "stream": stream, "messages": [{"role": "user", "content": [recording()]}]}
+
+    async def leave_in_the_second_stretch() -> None:
+        transport = httpx.ASGITransport(create_app(parts))
+        async with httpx.AsyncClient(transport=transport, base_url="http://engine/v1/") as http:
+            asking = asyncio.create_task(http.post("chat/completions", json=body))
+            ears.let.release()
+            for _ in range(2):
+                assert await asyncio.to_thread(ears.begun.acquire, timeout=10)
+            asking.cancel()
+            ears.let.release(5)
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+
+    asyncio.run(leave_in_the_second_stretch())
+    assert ears.closed.wait(10)
+    assert ears.made == 2
 
 
 HALVES = {
