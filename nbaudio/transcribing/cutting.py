@@ -19,7 +19,8 @@ _LAST_RESORT_S = 5.0  # without a pause the cut is at the softest moment of so m
 class Piece(NamedTuple):
     """A part of a recording: its number, and the seconds at which it begins and ends.
 
-    `silent` says that nothing sounds in it: there is nothing to be sent.
+    The end of one whose length is not known is infinite. `silent` says that nothing sounds in it: there is nothing to
+    be sent.
     """
 
     number: int
@@ -29,8 +30,8 @@ class Piece(NamedTuple):
 
     @property
     def duration_s(self) -> float:
-        """How long it is."""
-        return self.end_s - self.start_s
+        """How long it is; 0 where that is not known."""
+        return self.end_s - self.start_s if math.isfinite(self.end_s) else 0.0
 
 
 class Limits(NamedTuple):

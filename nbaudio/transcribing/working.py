@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
@@ -126,7 +127,7 @@ class Work:
         """The pieces, and what is known of them already; reads the recording."""
         duration_s = self._recording.duration_s
         if duration_s is None:
-            return [Piece(0, 0.0, 0.0)]
+            return [Piece(0, 0.0, math.inf)]
         pieces = cut(self._recording, self._limits)
         if len(pieces) > 1:
             self._kept = Kept(job_name(self._recording.digest(), self._backend, self._wanted), self._chosen)
@@ -281,7 +282,7 @@ class Work:
             heard.segments,
             heard.languages or (wanted.options.languages if len(wanted.options.languages) == 1 else ()),
             duration_s=self._recording.duration_s or told_s,
-            times_from="" if not timed else "pauses" if wanted.estimate else "server",
+            times_from="" if not timed else "pauses" if wanted.estimate and clip is not None else "server",
             model=wanted.options.model,
             backend=self._backend.name,
             offline=self._backend.offline,
@@ -289,14 +290,17 @@ class Work:
             partial=partial,
             usage=heard.usage,
             billed_s=heard.billed_s,
-            note=self._note(partial),
+            note=self._note(partial, timed),
             clip=clip,
         )
 
-    def _note(self, partial: bool) -> str:
+    def _note(self, partial: bool, timed: bool) -> str:
         notes = [self._wanted.note]
-        if self._wanted.estimate:
-            notes.append(f"Times are estimated from the pauses: {self._wanted.options.model} gives none.")
+        model = self._wanted.options.model
+        if self._wanted.estimate and self._recording.clip is not None:
+            notes.append(f"Times are estimated from the pauses: {model} gives none.")
+        elif self._wanted.estimate and not timed:
+            notes.append(f"No times: {model} gives none, and a file that can't be read here shows no pauses.")
         if partial and len(self._pieces) > 1:
             missing = [str(piece.number + 1) for piece in self._pieces if piece.number not in self._heard]
             notes.append(f"Not all of it: of {len(self._pieces)} pieces, {', '.join(missing)} are missing.")

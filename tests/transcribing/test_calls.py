@@ -31,6 +31,14 @@ def talk(server: OpenAIServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("NBAUDIO_CACHE_FOLDER", str(tmp_path / "cache"))
 
 
+@pytest.fixture
+def m4a(tmp_path: Path) -> Path:
+    """A file that nobody here can read."""
+    path = tmp_path / "memo.m4a"
+    path.write_bytes(bytes(4) + b"ftypM4A " + bytes(100))
+    return path
+
+
 def plainly(sound: Any, **options: Any) -> Transcript:
     return nba.transcribe(sound, **options)
 
@@ -206,13 +214,30 @@ class TestWhatIsSent:
         assert nba.transcribe(CLIP.encode("mp3")).text
         assert server.requests[0].form["file"][0] == "speech.mp3"
 
-    def test_what_only_the_server_can_read(self, server: OpenAIServer, tmp_path: Path) -> None:
-        m4a = tmp_path / "memo.m4a"
-        m4a.write_bytes(bytes(4) + b"ftypM4A " + bytes(100))
+    def test_what_only_the_server_can_read(self, server: OpenAIServer, m4a: Path) -> None:
         found = nba.transcribe(m4a, model="whisper-1", timestamps="segment")
         assert server.requests[0].form["file"] == ("speech.m4a", "audio/mp4", m4a.read_bytes())
         assert (found.clip, found.duration_s) == (None, 1.0)
         assert "<audio" not in found._repr_mimebundle_()["text/html"]
+
+    def test_times_in_what_only_the_server_can_read_are_the_servers(self, m4a: Path) -> None:
+        found = nba.transcribe(m4a, model="whisper-1", timestamps="word")
+        assert found.words == tuple(Word(one.word, one.start_s, one.end_s) for one in TALK)
+        assert [(segment.start_s, segment.end_s) for segment in found.segments] == [(0.1, 0.5), (0.6, 1.2)]
+        assert found.times_from == "server"
+        assert "00:00:00,600 --> 00:00:01,200\nHi Ada." in found.srt
+
+    def test_a_stream_of_what_only_the_server_can_read_has_its_times(self, m4a: Path) -> None:
+        events = list(nba.transcribe(m4a, diarize=True, stream=True))
+        spans = [(event.start_s, event.end_s) for event in events if isinstance(event, Segment)]
+        assert spans == [(0.1, 0.5), (0.6, 1.2)]
+
+    def test_no_times_are_estimated_of_what_cannot_be_read_here(self, m4a: Path) -> None:
+        found = nba.transcribe(m4a, timestamps="segment")
+        assert (found.segments, found.times_from) == ((), "")
+        assert found.note == (
+            "No times: gpt-transcribe gives none, and a file that can't be read here shows no pauses."
+        )
 
     def test_what_only_the_server_can_read_and_is_too_large(self, server: OpenAIServer, tmp_path: Path) -> None:
         m4a = tmp_path / "memo.m4a"
