@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+
 from nbaudio.captions.pauses import Loudness
+from nbaudio.errors import ClipError
 from nbaudio.settings import Backend
 from nbaudio.sound.blocks import LISTENING_KBIT_S, BlockReader, BlockWriter
+from nbaudio.sound.codecs import Samples
 from nbaudio.transcribing.cutting import Limits, Piece
 from nbaudio.transcribing.recording import Recording
 from nbaudio.transcribing.wanted import Wanted
@@ -34,6 +39,9 @@ def limits_of(recording: Recording, wanted: Wanted, backend: Backend) -> Limits:
 class Uploads:
     """Makes the files of one recording's pieces, which are taken in order; no more than one is held here.
 
+    Its context can be left while a piece is taken on another thread, as an interrupt does: it waits for nobody, and the
+    piece is given up.
+
     Parameters
     ----------
     recording : Recording
@@ -47,6 +55,8 @@ class Uploads:
     def __init__(self, recording: Recording, format: str, limits: Limits, *, whole: bool) -> None:
         self._recording, self._format, self._limits, self._whole = recording, format, limits, whole
         self._reader: BlockReader | None = None
+        self._reading = threading.Lock()  # libsndfile crashes where a file is closed that another thread reads
+        self._left = False
 
     def take(self, piece: Piece, *, look: bool) -> tuple[tuple[bytes, str], Loudness | None]:
         """A piece as a file with its ending, and its course of power if that is to be looked at.
@@ -54,7 +64,7 @@ class Uploads:
         Raises
         ------
         ClipError
-            If the recording can't be read.
+            If the recording can't be read, or the context is left meanwhile.
         """
         file = self._recording.as_it_is(self._limits.most_bytes) if self._whole else None
         if file is not None and (not look or self._recording.clip is None):
@@ -63,20 +73,42 @@ class Uploads:
         if self._reader is None:
             self._reader = self._recording.reader(rate)
         start, end = round(piece.start_s * rate), round(piece.end_s * rate)
-        for _ in self._reader.blocks(start - self._reader.position):
+        for _ in self._blocks(self._reader, start - self._reader.position):
             continue
         loudness = Loudness(rate) if look else None
         writer = BlockWriter(self._format, rate) if file is None else None
-        for block in self._reader.blocks(end - start):
+        for block in self._blocks(self._reader, end - start):
             if loudness is not None:
                 loudness.add(block)
             if writer is not None:
                 writer.write(block)
         return file or (writer.finish() if writer else b"", self._format), loudness
 
+    def _blocks(self, reader: BlockReader, frames: int) -> Iterator[Samples]:
+        """The next so many frames, in blocks, while anybody wants them."""
+        blocks = reader.blocks(frames)
+        while True:
+            with self._reading:
+                block = None if self._left else next(blocks, None)
+            if self._left:
+                self._close()
+                raise ClipError("The recording was closed before a piece of it was made.", "Ask for it again.")
+            if block is None:
+                return
+            yield block
+
+    def _close(self) -> None:
+        """Close the file, unless it is being read: whoever reads it looks afterwards whether to close it."""
+        if self._reading.acquire(blocking=False):
+            try:
+                if self._reader is not None:
+                    self._reader.close()
+            finally:
+                self._reading.release()
+
     def __enter__(self) -> Uploads:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._reader is not None:
-            self._reader.close()
+        self._left = True
+        self._close()
