@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import socket
 import traceback
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from openai_server import OpenAIServer, Scripted
+from signals import voice
 
 import nbaudio as nba
 from nbaudio import errors
 
 FAST = {"retry-after-ms": "1"}
+WAYS: dict[str, Callable[[], Any]] = {
+    "say": lambda: nba.Conversation().say("Hello"),
+    "speak": lambda: nba.speak("Hello."),
+    "transcribe": lambda: nba.transcribe(nba.Clip(voice(duration_s=0.5), 24_000)),
+}
 
 
 def failing(kind: type[errors.NbaudioError], *parts: object, **options: object) -> str:
@@ -208,3 +216,39 @@ def test_the_key_is_in_no_log(server: OpenAIServer, caplog: pytest.LogCaptureFix
     assert caplog.records  # httpx does log
     assert server.api_key not in caplog.text
     assert server.api_key[-8:] not in caplog.text
+
+
+@pytest.fixture(params=WAYS.values(), ids=WAYS)
+def way(request: pytest.FixtureRequest) -> Callable[[], Any]:
+    found: Callable[[], Any] = request.param
+    return found
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [Scripted(503, FAST, {"error": {}}, cut=True), Scripted(503, {**FAST, "content-encoding": "gzip"}, {"error": {}})],
+    ids=["cut short", "badly compressed"],
+)
+def test_an_error_whose_words_cannot_be_read_is_its_status(
+    server: OpenAIServer, way: Callable[[], Any], broken: Scripted
+) -> None:
+    server.fail_next(broken, times=3)
+    with pytest.raises(errors.ServerFailed) as caught:
+        way()
+    assert caught.value.status == 503
+    assert len(server.requests) == 3
+
+
+def test_after_an_error_whose_words_cannot_be_read_it_is_asked_again(
+    server: OpenAIServer, way: Callable[[], Any]
+) -> None:
+    server.fail_next(Scripted(503, FAST, {"error": {}}, cut=True))
+    way()
+    assert len(server.requests) == 2
+
+
+def test_an_answer_that_is_not_compressed_as_it_says(server: OpenAIServer, way: Callable[[], Any]) -> None:
+    server.fail_next(Scripted(200, {"content-encoding": "gzip"}, {"text": "Good morning."}))
+    with pytest.raises(errors.BadReply, match="is not compressed as its headers say"):
+        way()
+    assert len(server.requests) == 1

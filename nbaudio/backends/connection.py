@@ -88,7 +88,7 @@ class Connection:
                     with self._breaking_off():
                         yield response
                     return
-                said = await response.aread()
+                said = await _words_of(response)
                 pause = wait_s(attempt, response.headers)
                 if last or pause is None or not is_retryable(response.status_code, said, response.headers):
                     raise error_from_response(
@@ -162,6 +162,11 @@ class Connection:
             yield
         except httpx.TimeoutException as error:
             raise errors.TimedOut(f"{self.backend.name} fell silent in the middle of its answer.", AGAIN) from error
+        except httpx.DecodingError as error:
+            raise errors.BadReply(
+                f"The answer of {self.backend.name} is not compressed as its headers say.",
+                "Run the cell again; if it stays so, something between here and the server damages answers.",
+            ) from error
         except httpx.TransportError as error:
             raise errors.ReplyCut(f"The answer of {self.backend.name} broke off.", AGAIN) from error
 
@@ -215,6 +220,14 @@ def _offline_transport(options: NbAudio) -> httpx.AsyncBaseTransport:
 def _certificates(url: str) -> ssl.SSLContext | bool:
     """What TLS trusts: what httpx trusts, and where there is no TLS nobody, for to load that takes 20 ms and 3 MB."""
     return True if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+async def _words_of(response: httpx.Response) -> bytes:
+    """What an error says; nothing where that can't be read, for its status says enough."""
+    try:
+        return await response.aread()
+    except httpx.HTTPError:
+        return b""
 
 
 def _plain(response: httpx.Response) -> bool:

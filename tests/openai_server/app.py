@@ -70,7 +70,8 @@ class App:
         for name, value in self._usual_headers().items():
             response.headers.setdefault(name, value)
         recorded.status = response.status_code
-        if fault == "cut_stream" and isinstance(response, Response):
+        cut = fault.cut if isinstance(fault, Scripted) else fault == "cut_stream"
+        if cut and isinstance(response, Response):
             await self._send_half(response, scope, send)
         await response(scope, receive, send)
 

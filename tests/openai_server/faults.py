@@ -45,11 +45,15 @@ although sound was asked for. ``no_data``: id, transcript and expiry without sou
 
 @dataclass(frozen=True)
 class Scripted:
-    """An answer written out by a test: status, headers and body (bytes, text, or an object sent as JSON)."""
+    """An answer written out by a test: status, headers and body (bytes, text, or an object sent as JSON).
+
+    With `cut` the connection goes after half of the body.
+    """
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = b""
+    cut: bool = False
 
     def response(self) -> Response:
         """The answer to send; a body that is an object comes as JSON unless the headers say otherwise."""
