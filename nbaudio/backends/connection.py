@@ -188,6 +188,7 @@ class Connection:
         )
 
 
+# Those of a process that was forked stay in here, unused: to close them would be to close the parent's.
 _connections: dict[tuple[Backend, str, float, float, int, str, int], Connection] = {}
 
 
