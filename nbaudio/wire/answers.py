@@ -152,7 +152,7 @@ class AnswerReader:
         self._finish_reason = ""
         self._model = ""
         self._usage = Usage()
-        self._tool_calls: dict[int, dict[str, str]] = {}
+        self._tool_calls: dict[int, list[dict[str, str]]] = {}  # by their index, which several may have
         # After each run of words: the characters of `content` and of the transcript so far, and the frames before it.
         self._order: list[tuple[int, int, int]] = []
         self.ended = False
@@ -254,13 +254,11 @@ class AnswerReader:
             finish_reason=self._finish_reason or stopped,
             model=self._model,
             usage=self._usage,
-            tool_calls=tuple(self._call(index) for index in sorted(self._tool_calls)),
+            tool_calls=tuple(
+                _call(index, call) for index in sorted(self._tool_calls) for call in self._tool_calls[index]
+            ),
             marks=self._marks(len(text), (len(self._pcm) + len(last)) // 2) if self._pcm else (),
         )
-
-    def _call(self, index: int) -> ToolCall:
-        call = self._tool_calls[index]
-        return ToolCall(**{**call, "id": call["id"] or f"call_{index}"})  # some servers give none; results need one
 
     def _mark(self, *, written: int = 0, spoken: int = 0) -> None:
         """Remember that so many characters have come, and how much sound had come before them."""
@@ -334,14 +332,21 @@ class AnswerReader:
     def _tools(self, deltas: list[Any]) -> None:
         for position, delta in enumerate(deltas):
             delta = _mapping(delta)
-            index = delta.get("index")
-            call = self._tool_calls.setdefault(
-                index if isinstance(index, int) else position, {"id": "", "name": "", "arguments": ""}
-            )
-            function = _mapping(delta.get("function"))
-            call["id"] = call["id"] or _text(delta.get("id"))
-            call["name"] = call["name"] or _text(function.get("name"))
+            index, call_id, function = delta.get("index"), _text(delta.get("id")), _mapping(delta.get("function"))
+            name = _text(function.get("name"))
+            calls = self._tool_calls.setdefault(index if isinstance(index, int) else position, [])
+            # Google's endpoint may give every call the index 0, and older vLLM every piece of a call an own id: so
+            # it is another call where there is another id with a name.
+            if not calls or (name and call_id and calls[-1]["id"] not in ("", call_id)):
+                calls.append({"id": "", "name": "", "arguments": ""})
+            call = calls[-1]
+            call["id"] = call["id"] or call_id
+            call["name"] = call["name"] or name
             call["arguments"] += _text(function.get("arguments"))
+
+
+def _call(index: int, call: Mapping[str, str]) -> ToolCall:
+    return ToolCall(**{**call, "id": call["id"] or f"call_{index}"})  # some servers give none; results need one
 
 
 def _sound(text: str) -> bytes:

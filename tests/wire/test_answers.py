@@ -359,3 +359,40 @@ def test_what_is_no_base64_is_a_bad_reply(data: str) -> None:
 
 def test_unpadded_base64_of_a_whole_answer_is_read() -> None:
     assert whole({"choices": [{"message": {"audio": {"data": "AAECAw"}}}]}, "pcm16").audio == b"\0\1\2\3"
+
+
+def called(*deltas: dict[str, Any]) -> tuple[ToolCall, ...]:
+    """The calls of a stream of these pieces, each in a chunk of its own."""
+    reader = AnswerReader()
+    for delta in deltas:
+        reader.take_chunk({"choices": [{"delta": {"tool_calls": [delta]}}]})
+    return reader.answer().tool_calls
+
+
+def piece(arguments: str, name: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"function": {"arguments": arguments} | ({"name": name} if name else {}), **more}
+
+
+@pytest.mark.parametrize("place", [{"index": 0}, {}], ids=["index 0", "no index"])
+def test_calls_of_one_index_are_told_apart_by_their_ids(place: dict[str, int]) -> None:
+    assert called(
+        piece('{"city":"Bern"}', "weather", id="call_0", **place),
+        piece('{"city":', "weather", id="call_1", **place),
+        piece('"Rome"', **place),
+        piece("}", id="", **place),
+    ) == (ToolCall("call_0", "weather", '{"city":"Bern"}'), ToolCall("call_1", "weather", '{"city":"Rome"}'))
+
+
+def test_a_call_whose_pieces_have_each_an_id_is_one_call() -> None:
+    assert called(
+        piece("", "weather", id="tool-a1", index=0),
+        piece('{"city":', id="tool-b2", index=0),
+        piece('"Rome"}', id="tool-c3", index=0),
+    ) == (ToolCall("tool-a1", "weather", '{"city":"Rome"}'),)
+
+
+def test_a_call_may_have_its_id_with_each_piece_or_late() -> None:
+    rome = ToolCall("call_0", "weather", '{"city":"Rome"}')
+    often = (piece('{"city":', "weather", id="call_0", index=0), piece('"Rome"}', "weather", id="call_0", index=0))
+    late = (piece('{"city":', "weather", index=0), piece('"Rome"}', id="call_0", index=0))
+    assert called(*often) == called(*late) == (rome,)
