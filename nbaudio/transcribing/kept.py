@@ -96,9 +96,9 @@ class Kept:
 
 def job_name(digest: str, backend: Backend, wanted: Wanted) -> str:
     """The same for the same recording, server and options, and for no other."""
-    # Whether words are streamed changes nothing of what is heard.
+    # Whether words are streamed changes nothing of what is heard. Times that are estimated are in no field.
     fields = form_fields(replace(wanted.options, stream=False))
-    told = [_FORMAT, digest, backend.name, backend.base_url, wanted.translate, fields]
+    told = [_FORMAT, digest, backend.name, backend.base_url, wanted.translate, wanted.estimate, fields]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -292,6 +292,18 @@ class TestGoingOn:
                 nba.transcribe(talk[0], backend=one_by_one, **options)  # type: ignore[call-overload]
         assert len(kept_files(tmp_path)) == 3
 
+    def test_pieces_without_times_are_not_gone_on_with_where_times_are_wanted(
+        self, server: OpenAIServer, talk: tuple[Path, list[Said]]
+    ) -> None:
+        one_by_one = limited(longest_s=LIMIT_S, at_once=1)
+        server.fail_next(Scripted(body={"text": "first"}))
+        server.fail_next("quota")
+        with pytest.raises(errors.QuotaExceeded):
+            nba.transcribe(talk[0], backend=one_by_one)
+        found = nba.transcribe(talk[0], timestamps="segment", backend=one_by_one)
+        assert found.times_from == "pauses"
+        assert found.segments[0].start_s < 1.0
+
     def test_a_damaged_piece_is_asked_for_again(
         self, server: OpenAIServer, talk: tuple[Path, list[Said]], tmp_path: Path
     ) -> None:
