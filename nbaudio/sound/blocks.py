@@ -17,13 +17,13 @@ import numpy as np
 from nbaudio.errors import ClipError
 from nbaudio.sound import codecs
 from nbaudio.sound.codecs import Samples
+from nbaudio.sound.unfinished import let_go, mended
 
 __all__ = ["BLOCK_S", "LISTENING_KBIT_S", "BlockReader", "BlockWriter"]
 
 BLOCK_S = 1.0
 """Seconds of sound in one block; less of a sound of many channels at a high rate."""
 
-_HEAD_BYTES = 4096
 LISTENING_KBIT_S = 48.0
 """The bit rate of an MP3 for a machine to listen to: at 16,000 Hz it leaves what a speech model hears."""
 
@@ -40,7 +40,7 @@ class BlockReader:
     Parameters
     ----------
     source : path, or an open binary file
-        WAV, MP3, FLAC, Ogg Vorbis or Opus. A WAV whose sizes are unknown is read to its end.
+        WAV, MP3, FLAC, Ogg Vorbis or Opus. A WAV whose sizes are unknown, or 0, is read to its end.
     sample_rate : int, optional
         Hz of the blocks; by default the file's own.
     most_s : float
@@ -71,15 +71,17 @@ class BlockReader:
     ) -> None:
         import soundfile
 
+        self._source = mended(source)
         try:
-            self._file = soundfile.SoundFile(_mended(source))
+            self._file = soundfile.SoundFile(self._source)
         except (soundfile.LibsndfileError, ValueError) as error:
+            let_go(self._source)
             raise ClipError("This is no sound file that can be read.", codecs.CAN_READ) from error
         # Where the length is unknown, seeking to where it is anyway, which soundfile does after each read, is an error.
         self._file.seekable = lambda: False
         self._own_rate = int(self._file.samplerate)
         if most_s * self._own_rate < self._file.frames < _UNKNOWN_FRAMES:
-            self._file.close()
+            self.close()
             raise codecs.too_long(most_s)
         self.sample_rate = sample_rate or self._own_rate
         self.position = 0
@@ -144,25 +146,13 @@ class BlockReader:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+        let_go(self._source)
 
     def __enter__(self) -> BlockReader:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _mended(source: Any) -> Any:
-    """An open file as it is, or, for a WAV that says that it holds nothing, with its sizes put right."""
-    # libsndfile reads a WAV of unknown length to its end, but takes a length of 0 for the truth.
-    if not hasattr(source, "read"):
-        return source
-    head = source.read(_HEAD_BYTES)
-    source.seek(0)
-    at = head.find(b"data")
-    if head[:4] != b"RIFF" or at < 0 or head[at + 4 : at + 8] != bytes(4):
-        return source
-    return io.BytesIO(codecs.repair_wav(source.read()))
 
 
 class BlockWriter:

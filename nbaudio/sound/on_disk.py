@@ -13,6 +13,7 @@ from nbaudio.errors import ClipError
 from nbaudio.sound import codecs
 from nbaudio.sound.blocks import BlockReader, BlockWriter
 from nbaudio.sound.clip import Clip
+from nbaudio.sound.unfinished import let_go, mended
 
 __all__ = ["ClipOnDisk", "block_reader", "clip_of_file"]
 
@@ -43,11 +44,14 @@ class ClipOnDisk(Clip):
         import soundfile
 
         self.path = Path(path).expanduser().resolve()
+        source = mended(self.path)
         try:
-            info = soundfile.info(str(self.path))
+            info = soundfile.info(source)
             self._stamp = _stamp_of(self.path)
         except (OSError, soundfile.LibsndfileError, ValueError) as error:
             raise ClipError(f"{str(path)!r} is no sound file that can be read.", codecs.CAN_READ) from error
+        finally:
+            let_go(source)
         frames = int(info.frames)
         if frames > 100 * self._stamp[1]:  # it was written to a stream, and nobody knows
             with BlockReader(self.path) as reader:
@@ -62,7 +66,7 @@ class ClipOnDisk(Clip):
 
     def _read(self) -> bytes:
         self.check()
-        return self.path.read_bytes()
+        return codecs.repair_wav(self.path.read_bytes())
 
     def check(self) -> None:
         """Nothing, while the file is what it was.
