@@ -249,8 +249,10 @@ def _word(found: Any) -> Word | None:
     start_s, end_s = _number(found.get("start")), _number(found.get("end"))
     if start_s is None or end_s is None:
         start_s = end_s = None
+    else:
+        end_s = max(start_s, end_s)
     likely = _number(found.get("probability"))
-    return Word(_clean(found["word"]), start_s, end_s and max(start_s or 0.0, end_s), likely and min(1.0, likely))
+    return Word(_clean(found["word"]), start_s, end_s, likely and min(1.0, likely))
 
 
 def _confident_words(tokens: Iterable[Any]) -> tuple[Word, ...]:

@@ -262,6 +262,14 @@ class TestWhatComes:
         assert (found.model, found.times_from, found.language) == ("whisper-1", "server", "en")
         assert found.note == "Written down by whisper-1, for gpt-transcribe does not say when words sound."
 
+    def test_a_word_that_ends_before_it_begins_has_no_length(self, server: OpenAIServer) -> None:
+        words = [{"word": "Hello", "start": 0.5, "end": 0.0}, {"word": "Ada", "start": 1.5, "end": 1.0}]
+        server.fail_next(Scripted(body={"text": "Hello Ada", "words": words}))
+        found = nba.transcribe(CLIP, timestamps="word", model="whisper-1")
+        assert found.words == (Word("Hello", 0.5, 0.5), Word("Ada", 1.5, 1.5))
+        assert [mark.start_s for mark in found.marks] == [0.5, 1.5]
+        assert found.srt
+
     def test_segment_times_of_a_model_that_gives_them(self, server: OpenAIServer) -> None:
         found = nba.transcribe(CLIP, timestamps="segment", model="whisper-1")
         assert server.requests[0].form["timestamp_granularities[]"] == ["segment"]
