@@ -35,9 +35,9 @@ async def send(
     """
     content = json.dumps(body, separators=(",", ":")).encode()
     headers = {"content-type": "application/json", "accept": "*/*"}
-    server = connection.backend.name
+    server, path = connection.backend.name, connection.backend.dialect.speech_path
     try:
-        async with connection.post("audio/speech", lambda: {"content": content, "headers": headers}) as response:
+        async with connection.post(path, lambda: {"content": content, "headers": headers}) as response:
             kind = response.headers.get("content-type", "")
             if "json" in kind.partition(";")[0]:  # an error after status 200, or some other API
                 found = connection.read_json(await response.aread())

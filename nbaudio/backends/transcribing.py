@@ -13,7 +13,7 @@ from nbaudio.servers.backend import ears
 from nbaudio.settings import OFFLINE_URL, Backend, NbAudio, offline_installed, settings
 from nbaudio.sound.clip import Clip
 from nbaudio.wire.dialects import dialect_for
-from nbaudio.wire.transcriptions import PATHS, TranscriptionOptions, file_part, form_fields
+from nbaudio.wire.transcriptions import TRANSLATION_PATH, TranscriptionOptions, file_part, form_fields
 from nbaudio.wire.transcripts import Event, TranscriptReader
 
 __all__ = ["begin", "offline_ears", "ready", "send"]
@@ -47,7 +47,8 @@ async def send(
     form = {"data": form_fields(options), "files": {"file": file_part(*file)}}
     server = connection.backend.name
     try:
-        async with connection.post(PATHS[translate], lambda: form) as response:
+        path = TRANSLATION_PATH if translate else connection.backend.dialect.transcription_path
+        async with connection.post(path, lambda: form) as response:
             if response.headers.get("content-type", "").startswith("text/event-stream"):
                 async for event in connection.events(response):
                     if event is DONE:

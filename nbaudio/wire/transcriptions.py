@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["ENDINGS", "FORMS", "PATHS", "TranscriptionOptions", "file_part", "form_fields"]
+__all__ = ["ENDINGS", "FORMS", "TRANSLATION_PATH", "TranscriptionOptions", "file_part", "form_fields"]
 
-PATHS = {False: "audio/transcriptions", True: "audio/translations"}
-"""By whether what is said is to be translated into English."""
+TRANSLATION_PATH = "audio/translations"
+"""Where what is said is written down in English; where it is written down as it is said, a dialect knows."""
 
 FORMS = ("json", "text", "srt", "vtt", "verbose_json", "diarized_json")
 """What ``response_format`` can be."""

@@ -6,6 +6,7 @@ import _thread
 import asyncio
 import re
 import threading
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -36,6 +37,13 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestOneRequest:
+    def test_a_server_may_have_another_path(self, server: OpenAIServer) -> None:
+        backend = settings().resolve()
+        dialect = replace(backend.dialect, speech_path="v1/audio/speech")
+        elsewhere = replace(backend, base_url=server.base_url.removesuffix("/v1"), dialect=dialect)
+        assert nba.speak(TEXT, backend=elsewhere).way == "speech endpoint"
+        assert [request.path for request in server.requests] == ["/v1/audio/speech"]
+
     @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
     def test_a_speech_is_a_clip_with_its_words(self, server: OpenAIServer, stream: bool) -> None:
         speech = nba.speak(f"**{TEXT}**", voice="coral", stream=stream)

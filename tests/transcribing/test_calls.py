@@ -6,6 +6,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from signals import voice
 
 import nbaudio as nba
 from nbaudio import Segment, TextDelta, Transcribed, Transcript, Word, errors
+from nbaudio.settings import settings
 from nbaudio.spending import accounts
 from nbaudio.transcribing import calls
 from nbaudio.transcribing.calls import Event
@@ -245,6 +247,13 @@ class TestWhatIsSent:
         with pytest.raises(errors.ClipError, match="Convert it to MP3"):
             nba.transcribe(m4a)
         assert server.requests == []
+
+    def test_a_server_may_have_another_path(self, server: OpenAIServer) -> None:
+        backend = settings().resolve()
+        dialect = replace(backend.dialect, transcription_path="v1/audio/transcriptions")
+        elsewhere = replace(backend, base_url=server.base_url.removesuffix("/v1"), dialect=dialect)
+        assert nba.transcribe(CLIP, backend=elsewhere).text == "Hello. Hi Ada."
+        assert [request.path for request in server.requests] == ["/v1/audio/transcriptions"]
 
     def test_translations_have_an_address_of_their_own(self, server: OpenAIServer) -> None:
         found = nba.transcribe(CLIP, translate=True, prompt="Ada")
