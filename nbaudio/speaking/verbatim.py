@@ -64,10 +64,13 @@ class Verbatim:
         )
         exchange = Exchange([Turn("user", passage.text)], self._backend, options, self._settings)
 
+        gap = passage.gap  # before its first words, which may come after its first sound
+
         def add(event: Piece) -> None:
+            nonlocal gap
             taken()
-            if isinstance(event, TextDelta) and not passage.pieces:
-                event = TextDelta(passage.gap + event.text)
+            if isinstance(event, TextDelta):
+                event, gap = TextDelta(gap + event.text), ""
             passage.pieces.append(event)
             put(event)
 
