@@ -37,7 +37,7 @@ class Part:
     words: str | None = ""
     sound: Sound | None = None
     duration_ms: float = 0.0
-    hearing: asyncio.Task[str] | None = None
+    hearing: asyncio.Task[None] | None = None
     until: list[tuple[float, str]] = field(default_factory=list)
 
     def as_event(self, *, with_sound: bool = False) -> dict[str, Any]:

@@ -245,7 +245,7 @@ class RealtimeSession:
         await self._incoming.append(decoded(audio, "audio"))
 
     async def _commit(self, _: Mapping[str, Any]) -> None:
-        self._incoming.commit()
+        self._incoming.end_turn()
         self._silence.broken()
 
     async def _clear(self, _: Mapping[str, Any]) -> None:
