@@ -130,6 +130,50 @@ def test_a_client_that_does_not_read_is_not_worked_for() -> None:
     run(test)
 
 
+def test_one_sound_at_a_time_waits_for_a_client_that_does_not_read() -> None:
+    async def test() -> None:
+        gate = asyncio.Event()
+        sent: list[str] = []
+
+        async def send(event: dict[str, Any]) -> None:
+            await gate.wait()
+            sent.append(event["type"])
+
+        session = RealtimeSession(engine_with(LetBrain()), send)
+        await session.open()
+        await session.take({**HELLO, "item": {**HELLO["item"], "id": "one"}})  # type: ignore[dict-item]
+        retrieved = "conversation.item.retrieved"
+        retrieve = {"type": "conversation.item.retrieve", "item_id": "one"}
+        asking = [asyncio.create_task(session.take(retrieve)) for _ in range(10)]
+        for _ in range(100):
+            await asyncio.sleep(0)  # each has gone as far as it can
+        assert sum(event["type"] == retrieved for event in session._outbox._queue) <= 1  # type: ignore[attr-defined]
+        gate.set()
+        await asyncio.gather(*asking)
+        await session.flush()
+        assert sent.count(retrieved) == 10
+        await session.close()
+
+    run(test)
+
+
+def test_who_goes_while_a_sound_waits_keeps_nothing_waiting() -> None:
+    async def test() -> None:
+        async def send(event: dict[str, Any]) -> None:
+            await asyncio.Event().wait()
+
+        session = RealtimeSession(engine_with(LetBrain()), send)
+        await session.open()
+        await session.take({**HELLO, "item": {**HELLO["item"], "id": "one"}})  # type: ignore[dict-item]
+        retrieve = {"type": "conversation.item.retrieve", "item_id": "one"}
+        asking = asyncio.create_task(session.take(retrieve))
+        await asyncio.sleep(0)
+        await session.close()
+        await asking
+
+    run(test)
+
+
 def test_a_client_that_is_gone_ends_it() -> None:
     async def test() -> None:
         async def send(event: dict[str, Any]) -> None:
