@@ -97,6 +97,7 @@ class Incoming:
         """
         self._hearings.check_room()
         self.commit()
+        self._buffer.drop_half()
 
     def commit(self, end_ms: float | None = None, item_id: str = "", *, shortest_ms: float = _SHORTEST_MS) -> None:
         """Make what was appended an item of the conversation, up to a time.

@@ -280,6 +280,27 @@ def test_a_turn_that_does_not_end_is_refused() -> None:
     run(test)
 
 
+def test_half_a_frame_at_the_end_of_a_turn_is_none_of_the_next() -> None:
+    async def test() -> None:
+        told = Told()
+        session = RealtimeSession(engine_with(LetBrain()), told)
+        await session.open()
+        settings = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+        await session.take({"type": "session.update", "session": settings})
+        kept = []
+        for count, sound in enumerate([silence(0.1) + b"\x01", b"\x02\x03" * 2400], 1):
+            await session.take({"type": "input_audio_buffer.append", "audio": base64_of(sound)})
+            await session.take({"type": "input_audio_buffer.commit"})
+            item_id = (await told.until("input_audio_buffer.committed", count))["item_id"]
+            await session.take({"type": "conversation.item.retrieve", "item_id": item_id})
+            (part,) = (await told.until("conversation.item.retrieved", count))["item"]["content"]
+            kept.append(base64.b64decode(part["audio"]))
+        await session.close()
+        assert kept == [silence(0.1), b"\x02\x03" * 2400]
+
+    run(test)
+
+
 NAMES = st.sampled_from(
     [
         *("type", "event_id", "session", "audio", "input", "output", "item", "item_id", "content", "role", "text"),
