@@ -262,6 +262,38 @@ def test_of_much_sound_the_oldest_is_forgotten_and_its_words_are_not(monkeypatch
     run(test)
 
 
+def test_text_counts_as_sound_does_and_too_much_of_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(items, "_MOST_KEPT_BYTES", len(question()) + 1000)
+
+    async def test() -> None:
+        told = Told()
+        session = RealtimeSession(engine_with(LetBrain()), told)
+        await session.open()
+
+        def create(item_id: str, **part: str) -> dict[str, Any]:
+            item = {"id": item_id, "type": "message", "role": "user", "content": [part]}
+            return {"type": "conversation.item.create", "item": item}
+
+        async def has_sound() -> bool:
+            told.events.clear()
+            await session.take({"type": "conversation.item.retrieve", "item_id": "sound"})
+            return "audio" in (await told.until("conversation.item.retrieved"))["item"]["content"][0]
+
+        await session.take(create("sound", type="input_audio", audio=base64_of(question())))
+        await session.take(create("short", type="input_text", text="word " * 100))
+        assert await has_sound()
+        await session.take(create("long", type="input_text", text="word " * (len(question()) // 10)))
+        assert not await has_sound()
+        await session.take(create("more", type="input_text", text="word " * (len(question()) // 9)))
+        assert (await told.until("error"))["error"]["code"] == "conversation_too_long"
+        await session.take({"type": "conversation.item.delete", "item_id": "long"})
+        await session.take(create("more", type="input_text", text="word " * (len(question()) // 9)))
+        await told.until("conversation.item.added")
+        await session.close()
+
+    run(test)
+
+
 def test_a_turn_that_does_not_end_is_refused() -> None:
     async def test() -> None:
         told, engine = Told(), engine_with(LetBrain())
