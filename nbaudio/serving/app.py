@@ -27,7 +27,7 @@ from nbaudio.serving.fair_queue import Closing, FairQueue, Full
 from nbaudio.serving.freed_memory import FreedMemory
 from nbaudio.serving.keys import Keys
 from nbaudio.serving.limits import Limits
-from nbaudio.serving.loopback import is_asked_here
+from nbaudio.serving.loopback import is_asked_here, is_from_here
 from nbaudio.serving.metrics import CONTENT_TYPE, Metrics
 from nbaudio.serving.sessions import Sessions
 from nbaudio.serving.work import Reply, work
@@ -121,8 +121,8 @@ class Serving:
     async def _answer(self, scope: Scope, receive: Receive, reply: Reply, client: str | None, route: str) -> None:
         if route == "/healthz":
             await self._health(reply)
-        elif self._keys.open and not is_asked_here(scope):
-            await reply.refuse(_REBOUND)
+        elif self._keys.open and not (is_asked_here(scope) and is_from_here(scope)):
+            await reply.refuse(_ELSEWHERE)
         elif client is None:
             await reply.refuse(_WRONG_KEY)
         elif route == "/metrics":
@@ -193,8 +193,8 @@ class Serving:
                 self._memory.answered()
 
 
-_REBOUND = Refusal(
-    "This server has no token, so it answers to this machine's own names only: localhost, 127.0.0.1, [::1].",
+_ELSEWHERE = Refusal(
+    "This server has no token, so it answers to this machine's own names and pages only: localhost, 127.0.0.1, [::1].",
     status=403,
     code="unknown_host",
 )

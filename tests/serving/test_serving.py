@@ -335,8 +335,29 @@ class TestWhoMayAsk:
     ) -> None:
         assert server.get("/v1/models", headers={"host": host}).status_code == status
 
-    def test_with_a_token_any_name_will_do(self, guarded: Running) -> None:
-        headers = {"host": "class.example", "authorization": f"Bearer {TOKEN}"}
+    @pytest.mark.parametrize(
+        ("origin", "status"),
+        [
+            ("https://evil.example", 403),
+            ("null", 403),
+            ("http://localhost.evil.example", 403),
+            ("http://localhost:8888", 200),
+            ("http://[::1]:8888", 200),
+            (None, 200),
+        ],
+    )
+    @pytest.mark.parametrize("path", ["/v1/realtime/client_secrets", "/v1/audio/speech"])
+    def test_without_a_token_no_page_of_another_site_can_have_a_browser_ask(
+        self, server: Running, path: str, origin: str | None, status: int
+    ) -> None:
+        headers = {"content-type": "text/plain"} | ({"origin": origin} if origin is not None else {})
+        asked = {"model": "offline", "input": "Hello.", "voice": "alloy"} if path.endswith("speech") else {}
+        content = json.dumps(asked).encode()
+        answer = httpx.post(server.base_url + path, content=content, headers=headers, trust_env=False)
+        assert answer.status_code == status
+
+    def test_with_a_token_any_name_and_any_page_will_do(self, guarded: Running) -> None:
+        headers = {"host": "class.example", "authorization": f"Bearer {TOKEN}", "origin": "https://class.example"}
         assert guarded.get("/v1/models", headers=headers).status_code == 200
 
 
