@@ -22,12 +22,12 @@ from nbaudio.engine.realtime.client_secrets import OWNER, ClientSecrets
 from nbaudio.engine.realtime.client_secrets import PATH as CLIENT_SECRETS
 from nbaudio.errors import mask
 from nbaudio.legible import legible
-from nbaudio.serving.bodies import Body, Gone, declared_bytes
+from nbaudio.serving.bodies import BeingRead, Body, Gone, declared_bytes
 from nbaudio.serving.fair_queue import Closing, FairQueue, Full
 from nbaudio.serving.freed_memory import FreedMemory
 from nbaudio.serving.keys import Keys
 from nbaudio.serving.limits import Limits
-from nbaudio.serving.loopback import is_asked_here
+from nbaudio.serving.loopback import is_asked_here, is_from_here
 from nbaudio.serving.metrics import CONTENT_TYPE, Metrics
 from nbaudio.serving.sessions import Sessions
 from nbaudio.serving.work import Reply, work
@@ -38,7 +38,8 @@ log = logging.getLogger("nbaudio.serving")
 _GONE = 499  # nginx's number for a client that went before the end of its answer
 _LONGEST_PATH = 100  # characters of it in the log
 _CLOSE = {"connection": "close"}  # else uvicorn would read on for as long as the client sends
-_BACK_SOON_S = 5  # when a server that stops may be there again
+_MORE_BODIES = 8  # that are read beyond those that the queue has a place for, so that it can say so itself
+_BACK_SOON_S = 5  # when a server that stops may be there again, or one that is full have room
 
 
 class Serving:
@@ -67,6 +68,7 @@ class Serving:
         self._cut = asyncio.Event()
         self._stopping = False
         self.queue = FairQueue(limits.workers, limits.queue)
+        self._being_read = BeingRead(limits.workers + limits.queue + _MORE_BODIES)
         self.sessions = Sessions(engine, self._keys, session_keys, limits.sessions)
         self._metrics = Metrics(engine, self.queue, self.sessions)
 
@@ -121,8 +123,8 @@ class Serving:
     async def _answer(self, scope: Scope, receive: Receive, reply: Reply, client: str | None, route: str) -> None:
         if route == "/healthz":
             await self._health(reply)
-        elif self._keys.open and not is_asked_here(scope):
-            await reply.refuse(_REBOUND)
+        elif self._keys.open and not (is_asked_here(scope) and is_from_here(scope)):
+            await reply.refuse(_ELSEWHERE)
         elif client is None:
             await reply.refuse(_WRONG_KEY)
         elif route == "/metrics":
@@ -131,7 +133,7 @@ class Serving:
             await self._app(scope, receive, reply.send)
         else:
             with Body(self._limits.request_bytes) as body:
-                if not await self._take(body, scope, receive, reply):
+                if not await self._take(body, scope, receive, reply, client):
                     return
                 if route == CLIENT_SECRETS:  # no work, so no turn
                     await work(self._app, {**scope, OWNER: client}, body, reply, self._limits.timeout_s, self._cut)
@@ -142,15 +144,15 @@ class Serving:
         said = {"status": "stopping" if self._stopping else "ok"}
         await _send(reply, 503 if self._stopping else 200, json.dumps(said).encode(), "application/json")
 
-    async def _take(self, body: Body, scope: Scope, receive: Receive, reply: Reply) -> bool:
+    async def _take(self, body: Body, scope: Scope, receive: Receive, reply: Reply, client: str) -> bool:
         """Whether the body is there now; else the client has been told why not."""
         try:
-            with anyio.fail_after(self._limits.timeout_s):
-                await body.read(receive, declared_bytes(scope["headers"]))
+            with anyio.fail_after(self._limits.timeout_s), self._being_read.one_of(client) as refusal:
+                await body.read(receive, declared_bytes(scope["headers"]), refusal)
         except TimeoutError:
             await reply.refuse(Refusal("The request did not come to its end in time.", status=408), _CLOSE)
-        except Refusal as refusal:
-            await reply.refuse(refusal, _CLOSE)
+        except Refusal as refused:
+            await reply.refuse(refused, _retry_after(_BACK_SOON_S) if refused.status in (429, 503) else _CLOSE)
         else:
             return True
         return False
@@ -193,8 +195,8 @@ class Serving:
                 self._memory.answered()
 
 
-_REBOUND = Refusal(
-    "This server has no token, so it answers to this machine's own names only: localhost, 127.0.0.1, [::1].",
+_ELSEWHERE = Refusal(
+    "This server has no token, so it answers to this machine's own names and pages only: localhost, 127.0.0.1, [::1].",
     status=403,
     code="unknown_host",
 )

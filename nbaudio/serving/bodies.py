@@ -1,21 +1,27 @@
 """A request's body, read before its turn and kept until then.
 
 So a client that goes away is noticed while it waits, which a server can't where there is more to read. Long bodies wait
-on disk: 64 recordings in memory would be gigabytes.
+on disk: 64 recordings in memory would be gigabytes. How many are read at once is limited, for each may come as slowly
+as its client likes, and have a place on the disk meanwhile.
 """
 
 from __future__ import annotations
 
+import logging
+import math
 import tempfile
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import IO
 
 from starlette.types import Message, Receive
 
 from nbaudio.engine.asked import Refusal
 
-__all__ = ["Body", "Gone", "declared_bytes"]
+__all__ = ["BeingRead", "Body", "Gone", "declared_bytes"]
 
+log = logging.getLogger("nbaudio.serving")
 _IN_MEMORY_BYTES = 1_000_000
 _PIECE_BYTES = 1_000_000
 # A client that still sends does not read: what it sends too much is read as well, up to this many times the most
@@ -33,6 +39,41 @@ def declared_bytes(headers: Iterable[tuple[bytes, bytes]]) -> int:
         if name == b"content-length" and value.isdigit():
             return int(value)
     return 0
+
+
+class BeingRead:
+    """How many bodies are being read, in all and of each client.
+
+    Parameters
+    ----------
+    most : int
+        At once; of one client half of them.
+
+    Examples
+    --------
+    >>> being_read = BeingRead(2)
+    >>> with being_read.one_of("alice") as refused, being_read.one_of("alice") as refused_too:
+    ...     refused, refused_too.status
+    (None, 429)
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._most_of_one = most, math.ceil(most / 2)
+        self._of: Counter[str] = Counter()
+
+    @contextmanager
+    def one_of(self, client: str) -> Iterator[Refusal | None]:
+        """While a client's body is being read; gives why it may not be kept, or None where it may."""
+        if self._of.total() >= self._most or self._of[client] >= self._most_of_one:
+            message = "So many requests are being sent to the server that it takes no more. Ask again later."
+            yield Refusal(message, status=429, code="rate_limit_exceeded")
+            return
+        self._of[client] += 1
+        try:
+            yield None
+        finally:
+            self._of[client] -= 1
+            self._of += Counter()  # forget who has none
 
 
 class Body:
@@ -53,9 +94,9 @@ class Body:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._drop()
 
-    async def read(self, receive: Receive, declared: int = 0) -> None:
+    async def read(self, receive: Receive, declared: int = 0, refusal: Refusal | None = None) -> None:
         """Take it from the client.
 
         Parameters
@@ -64,13 +105,15 @@ class Body:
             As ASGI gives it.
         declared : int
             How long it is going to be, in bytes.
+        refusal : Refusal, optional
+            Why it can't be kept.
 
         Raises
         ------
         Gone
             If the client goes before the end.
         Refusal
-            413, once a body is read that was too long.
+            `refusal`, or 413, once a body is read that was too long; 503 where the disk has no room for it.
         """
         read, more = 0, True
         while more:
@@ -80,7 +123,8 @@ class Body:
             data, more = message.get("body", b""), message.get("more_body", False)
             read += len(data)
             if max(read, declared) <= self._most_bytes:
-                self._file.write(data)
+                # A client that still sends is read even so: else it would not come to know why.
+                refusal = refusal or self._keep(data)
             elif max(read, declared) > _READ_ON * self._most_bytes:
                 break
         if (size := max(read, declared)) > self._most_bytes:
@@ -89,8 +133,26 @@ class Body:
                 status=413,
                 code="request_too_large",
             )
+        refusal = refusal or self._keep(b"", whole=True)
+        if refusal is not None:
+            raise refusal
         self._left = read
-        self._file.seek(0)
+
+    def _keep(self, data: bytes, *, whole: bool = False) -> Refusal | None:
+        """Keep a piece; gives why it can't be, or None."""
+        try:
+            self._file.write(data)
+            if whole:
+                self._file.seek(0)
+        except OSError as error:
+            self._drop()
+            log.error("A request could not be kept: %s", error)
+            return Refusal("The server has no room on its disk for this request. Ask again later.", status=503)
+        return None
+
+    def _drop(self) -> None:
+        with suppress(OSError):  # what found no room on the disk is written once more
+            self._file.close()
 
     def next_message(self) -> Message | None:
         """The next piece of it, as ASGI gives it to an app; None when all is given."""

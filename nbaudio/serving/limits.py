@@ -19,7 +19,8 @@ class Limits:
     queue : int
         Requests that may wait for their turn.
     sessions : int
-        Realtime sessions at once. Nobody waits for a turn in them, so that many who speak at once are slow.
+        Realtime sessions at once; where there is a token, half of them of one client. Nobody waits for a turn in them,
+        so that many who speak at once are slow.
     timeout_s : float
         Seconds that a request may wait for its turn, and again that it may be worked on.
     request_bytes : int

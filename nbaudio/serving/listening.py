@@ -16,6 +16,7 @@ __all__ = ["Server", "listen_at"]
 
 # Longer than the 5 s that httpx keeps a connection: else both ends close it in the same moment, and a request is lost.
 _KEEP_ALIVE_S = 75
+_LAST_PORT = 65_535
 _MOST_EVENT_BYTES = 24_000_000  # of a WebSocket; 15 MiB of sound in base64 are 21 million
 _LAST_WORDS_S = 2  # for what is still on its way to a client when the server ends
 
@@ -35,6 +36,8 @@ def listen_at(host: str, port: int) -> socket.socket:
     SetupError
         If that address can't be had.
     """
+    if not 0 <= port <= _LAST_PORT:  # getaddrinfo would take what is left of it after 65,536s
+        raise SetupError(f"There is no port {port}.", f"Choose one up to {_LAST_PORT}, or 0 for any that is free.")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, *_, address = found[0]

@@ -1,8 +1,9 @@
 """Whether a request was meant for this machine by whoever sent it, where no token says so.
 
 A web page anywhere can have its own name lead to this machine, and so make a browser ask here and read the answer (DNS
-rebinding); but the request still says the name. And of WebSockets a browser asks nobody whether a page of another site
-may open them; but it says whose page it is. Where there is a token, such a page does not have it.
+rebinding); but the request still says the name. And WebSockets, and requests that look like a form's, a browser sends
+for a page of any site without asking anybody; but it says whose page it is. Where there is a token, such a page does
+not have it.
 """
 
 from __future__ import annotations

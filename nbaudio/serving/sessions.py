@@ -1,15 +1,18 @@
 """Realtime sessions over WebSockets: who may open one, how many at once, and their end when the server stops.
 
-They take no turns in the queue: a person who speaks can't wait in line. Their limit is their number.
+They take no turns in the queue: a person who speaks can't wait in line. Their limit is their number, in all and of each
+client.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 import time
 import traceback
+from collections import Counter
 
 import anyio
 from starlette.types import Receive, Scope, Send
@@ -45,7 +48,7 @@ class Sessions:
     session_keys : ClientSecrets
         Keys that open one each.
     most : int
-        At once.
+        At once; where there is a token, one client has at most half of them.
     """
 
     def __init__(self, engine: Engine, keys: Keys, session_keys: ClientSecrets, most: int) -> None:
@@ -53,6 +56,9 @@ class Sessions:
         self._stopping, self._cut = asyncio.Event(), asyncio.Event()
         self._none_is_open = asyncio.Event()
         self._none_is_open.set()
+        # Where there is no token all who ask are on this machine, and mostly one person.
+        self._most_of_one = most if keys.open else math.ceil(most / 2)
+        self._open_of: Counter[str] = Counter()
         self.open = 0
         """How many there are."""
 
@@ -90,7 +96,7 @@ class Sessions:
                     headers.append((b"retry-after", str(_BACK_SOON_S).encode()))
                 await refuse_websocket(scope, receive, send, refusal, headers)
             else:
-                await self._session(WebSocket(scope, receive, send), secret)
+                await self._session(WebSocket(scope, receive, send), client or "", secret)
         except Exception as error:
             status = 500
             log.error("%s", mask(legible("".join(traceback.format_exception(error)))))
@@ -120,10 +126,14 @@ class Sessions:
         if self.open >= self._most:
             message = f"There are {self._most} sessions already, which is the most at once. Ask again later."
             return Refusal(message, status=429, code="rate_limit_exceeded")
+        if self._open_of[client] >= self._most_of_one:
+            message = f"You have {self._most_of_one} sessions already, the most of one client at once. Close one first."
+            return Refusal(message, status=429, code="rate_limit_exceeded")
         return None
 
-    async def _session(self, websocket: WebSocket, secret: ClientSecret | None) -> None:
+    async def _session(self, websocket: WebSocket, client: str, secret: ClientSecret | None) -> None:
         self.open += 1
+        self._open_of[client] += 1
         self._none_is_open.clear()
         try:
             async with anyio.create_task_group() as tasks:
@@ -137,5 +147,7 @@ class Sessions:
                 tasks.cancel_scope.cancel()
         finally:
             self.open -= 1
+            self._open_of[client] -= 1
+            self._open_of += Counter()  # forget who has none
             if not self.open:
                 self._none_is_open.set()

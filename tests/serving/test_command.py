@@ -51,6 +51,7 @@ def test_its_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
         (["--token-for", "alice"], "There is no token to make one from. Set NBAUDIO_SERVE_TOKEN"),
         (["--token", TOKEN, "--token-for", "a b"], "'a b' can't be a name."),
         (["--host", "192.0.2.1", "--token", TOKEN], "192.0.2.1:8000 can't be listened on"),
+        (["--port", "70000"], "There is no port 70000. Choose one up to 65535"),
         (["--port", "0", "--brain", "/no/such.gguf"], "The brain '/no/such.gguf' is not there."),
     ],
 )

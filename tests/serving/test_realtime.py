@@ -215,6 +215,24 @@ class TestMost:
         assert counted["nbaudio_requests_total", "/v1/realtime", "101"] == 3
         assert counted["nbaudio_requests_total", "/v1/realtime", "429"] == 1
 
+    def test_with_a_token_one_client_has_at_most_half_of_them(self, brain: GatedBrain) -> None:
+        alice, bob = ({"authorization": f"Bearer {personal_token(TOKEN, name)}"} for name in ("alice", "bob"))
+        with running(engine_of(brain), Limits(sessions=3), TOKEN) as server:
+            secret = server.client(personal_token(TOKEN, "alice")).realtime.client_secrets.create()
+            page = {"authorization": f"Bearer {secret.value}"}
+            with ExitStack() as sessions:
+                for _ in range(2):
+                    of_type(sessions.enter_context(opened(server, additional_headers=alice)), "session.created")
+                with pytest.raises(InvalidStatus) as refused, opened(server, additional_headers=alice):
+                    pass
+                assert refused.value.response.status_code == 429
+                assert b"You have 2 sessions already" in (refused.value.response.body or b"")
+                assert status_of(server, additional_headers=page) == 429
+                assert status_of(server, additional_headers=bob) == 101
+            for _ in range(5):
+                server.wait_for_log(" WS ")
+            assert status_of(server, additional_headers=alice) == 101
+
     def test_an_event_may_be_as_long_as_the_protocol_says(self, server: Running) -> None:
         event = {"type": "input_audio_buffer.append", "audio": "A" * 1_000_000}
         with opened(server) as talk:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import tempfile
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +19,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from nbaudio import Clip
+from nbaudio.engine.asked import Refusal
+from nbaudio.serving.bodies import BeingRead
 from nbaudio.serving.keys import personal_token
 from nbaudio.serving.limits import Limits
 
@@ -62,6 +68,23 @@ def metrics(server: Running, key: str = "none") -> dict[tuple[str, ...], float]:
     text = server.get("/metrics", headers={"authorization": f"Bearer {key}"}).raise_for_status().text
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {(sample.name, *sample.labels.values()): sample.value for sample in samples}
+
+
+class NotedReading(BeingRead):
+    """Says when the reading of a body begins, and when it is over."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.begun, self.ended = threading.Semaphore(0), threading.Semaphore(0)
+
+    @contextmanager
+    def one_of(self, client: str) -> Iterator[Refusal | None]:
+        try:
+            with super().one_of(client) as refusal:
+                self.begun.release()
+                yield refusal
+        finally:
+            self.ended.release()
 
 
 class TestTurns:
@@ -215,6 +238,39 @@ class TestLimits:
             connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n{")
             assert connection.recv(65_536).startswith(b"HTTP/1.1 408 ")
 
+    def test_so_many_bodies_are_read_at_once_and_of_one_client_half(self, brain: GatedBrain) -> None:
+        with running(engine_of(brain), Limits(workers=1, queue=1)) as server, ExitStack() as slow:
+            reading = server.serving._being_read = NotedReading(2)
+            slow.enter_context(_sending(server, "a"))
+            assert reading.begun.acquire(timeout=WAIT_S)
+            with pytest.raises(openai.RateLimitError, match="takes no more") as refused:
+                say(server.client("a"), "x" * 2_000_000)  # is read to its end all the same, but not kept
+            assert int(refused.value.response.headers["retry-after"]) > 0
+            brain.let(2)
+            assert say(server.client("b"), "b") == "You said: b. That is all."
+            slow.enter_context(_sending(server, "b"))
+            for _ in range(3):  # two that were read, and this one
+                assert reading.begun.acquire(timeout=WAIT_S)
+            with pytest.raises(openai.RateLimitError, match="takes no more"):
+                say(server.client("c"), "c")
+            slow.close()
+            for _ in range(5):  # all but the last
+                assert reading.ended.acquire(timeout=WAIT_S)
+            assert say(server.client("c"), "c") == "You said: c. That is all."
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk here that is always full")
+    @pytest.mark.parametrize("size", [10, 2_000_000])
+    def test_a_disk_without_room_is_told_in_the_protocols_form(
+        self, brain: GatedBrain, monkeypatch: pytest.MonkeyPatch, size: int
+    ) -> None:
+        monkeypatch.setattr(tempfile, "SpooledTemporaryFile", lambda _: Path("/dev/full").open("w+b"))  # noqa: SIM115
+        with running(engine_of(brain)) as server:
+            with pytest.raises(openai.InternalServerError, match="no room on its disk") as refused:
+                say(server.client(), "x" * size)
+            assert refused.value.status_code == 503
+            assert int(refused.value.response.headers["retry-after"]) > 0
+            assert any("No space left on device" in line for line in server.log.queue)
+
 
 class TestGoneClients:
     def test_one_who_goes_while_waiting_takes_no_turn(
@@ -335,8 +391,29 @@ class TestWhoMayAsk:
     ) -> None:
         assert server.get("/v1/models", headers={"host": host}).status_code == status
 
-    def test_with_a_token_any_name_will_do(self, guarded: Running) -> None:
-        headers = {"host": "class.example", "authorization": f"Bearer {TOKEN}"}
+    @pytest.mark.parametrize(
+        ("origin", "status"),
+        [
+            ("https://evil.example", 403),
+            ("null", 403),
+            ("http://localhost.evil.example", 403),
+            ("http://localhost:8888", 200),
+            ("http://[::1]:8888", 200),
+            (None, 200),
+        ],
+    )
+    @pytest.mark.parametrize("path", ["/v1/realtime/client_secrets", "/v1/audio/speech"])
+    def test_without_a_token_no_page_of_another_site_can_have_a_browser_ask(
+        self, server: Running, path: str, origin: str | None, status: int
+    ) -> None:
+        headers = {"content-type": "text/plain"} | ({"origin": origin} if origin is not None else {})
+        asked = {"model": "offline", "input": "Hello.", "voice": "alloy"} if path.endswith("speech") else {}
+        content = json.dumps(asked).encode()
+        answer = httpx.post(server.base_url + path, content=content, headers=headers, trust_env=False)
+        assert answer.status_code == status
+
+    def test_with_a_token_any_name_and_any_page_will_do(self, guarded: Running) -> None:
+        headers = {"host": "class.example", "authorization": f"Bearer {TOKEN}", "origin": "https://class.example"}
         assert guarded.get("/v1/models", headers=headers).status_code == 200
 
 
@@ -378,6 +455,15 @@ class TestMetrics:
 
 def _wav(seconds: float) -> str:
     return base64.b64encode(Clip.from_pcm16(bytes(int(2 * 24_000 * seconds))).encode("wav")).decode()
+
+
+@contextmanager
+def _sending(server: Running, key: str) -> Iterator[None]:
+    """A client that sends a body and does not come to its end."""
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n"
+    with _connected(server) as connection:
+        connection.sendall(f"{head}content-length: 10\r\n\r\n{{".encode())
+        yield
 
 
 def _connected(server: Running) -> socket.socket:

@@ -31,6 +31,7 @@ ENDED = Refusal(
 _PREFIX = "ek_"
 _SHORTEST_S, _USUAL_S, _LONGEST_S = 10, 600, 7200
 _MOST = 256  # that have not ended: each holds instructions of up to 100,000 characters
+_SHARE = 4  # one owner has at most one in so many of them
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,9 @@ class ClientSecrets:
         self._all = {value: one for value, one in self._all.items() if one.expires_at > now}
         if len(self._all) >= _MOST:
             message = f"There are {_MOST} client secrets already that have not ended. Ask again later."
+            raise Refusal(message, status=429, code="rate_limit_exceeded")
+        if owner and sum(one.owner == owner for one in self._all.values()) >= _MOST // _SHARE:
+            message = f"You have {_MOST // _SHARE} client secrets already that have not ended. Ask again later."
             raise Refusal(message, status=429, code="rate_limit_exceeded")
         value = _PREFIX + secrets.token_hex(16)
         made = ClientSecret(value, int(now) + lasts_s, settings, new_id("sess"), owner)

@@ -9,9 +9,8 @@ sentences.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from nbaudio.engine.realtime.input_buffer import InputBuffer
 from nbaudio.engine.realtime.sound_formats import Sound
@@ -20,7 +19,7 @@ __all__ = ["Hear", "TurnHearing"]
 
 _STANDS_MS = 8_000  # from this length on, the words of a part stand
 
-Hear = Callable[[Sound], Coroutine[Any, Any, str]]
+Hear = Callable[[Sound], asyncio.Task[str]]
 
 
 @dataclass
@@ -39,7 +38,7 @@ class TurnHearing:
     Parameters
     ----------
     hear : callable
-        Gives the words of a sound.
+        Begins to hear a sound; gives its words as soon as they are known.
     begins_ms : float
         Where in the input buffer the turn begins.
     """
@@ -83,7 +82,7 @@ class TurnHearing:
             self._from_ms, self._part = part.until_ms, None
 
     def _begin(self, sound: Sound) -> asyncio.Task[str]:
-        task = asyncio.create_task(self._hear(sound))
+        task = self._hear(sound)
         task.add_done_callback(_look_at)
         return task
 

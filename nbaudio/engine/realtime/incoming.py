@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from anyio import to_thread
 from nbaudio.engine.asked import Refusal
 from nbaudio.engine.hear import SAMPLE_RATE as HEARING_RATE
 from nbaudio.engine.realtime.hearing import TurnHearing
+from nbaudio.engine.realtime.hearings import Hearings
 from nbaudio.engine.realtime.input_buffer import InputBuffer
 from nbaudio.engine.realtime.item_reading import read_item
 from nbaudio.engine.realtime.items import Item, Part, new_id
@@ -53,7 +54,8 @@ class Incoming:
         self._shared, self._spoke, self._turn_is_over = shared, spoke, turn_is_over
         self._buffer = InputBuffer(shared.settings.input_format, shared.settings.turn_detection)
         self._turn: _Turn | None = None
-        self._hearings: set[asyncio.Task[Any]] = set()
+        self._hearings = Hearings(self._words_of)
+        self._writing_down: set[asyncio.Task[None]] = set()
         self.wanted_from_ms = math.inf
         """From here on silence is kept as well."""
 
@@ -76,6 +78,7 @@ class Incoming:
 
     async def append(self, data: bytes) -> None:
         """Take more sound."""
+        self._hearings.check_room()
         form = self._buffer.format
         if self._buffer.duration_ms + form.milliseconds_of(len(data)) > self.longest_s * 1000:
             message = f"The input audio buffer holds at most {self.longest_s:g} s. Commit what is in it, or clear it."
@@ -83,6 +86,18 @@ class Incoming:
         for change in await to_thread.run_sync(self._buffer.append, data):
             self._heard(change)
         self._buffer.keep_prefix(self.wanted_from_ms)
+
+    def end_turn(self) -> None:
+        """Make what was appended an item, for the client says that its turn is over.
+
+        Raises
+        ------
+        Refusal
+            If it is next to nothing, or too many sounds wait to be heard.
+        """
+        self._hearings.check_room()
+        self.commit()
+        self._buffer.drop_half()
 
     def commit(self, end_ms: float | None = None, item_id: str = "", *, shortest_ms: float = _SHORTEST_MS) -> None:
         """Make what was appended an item of the conversation, up to a time.
@@ -100,7 +115,7 @@ class Incoming:
                 f"Expected at least {_SHORTEST_MS:.0f}ms of audio, but buffer only has {duration_ms:.2f}ms of audio.",
                 code="input_audio_buffer_commit_empty",
             )
-        hearing = turn.hearing if turn is not None else TurnHearing(self._hear, buffer.begins_ms)
+        hearing = turn.hearing if turn is not None else TurnHearing(self._hearings.begin, buffer.begins_ms)
         words = hearing.words(buffer, buffer.written_ms if end_ms is None else end_ms)
         sound = buffer.take(end_ms)
         part = Part("input_audio", None, sound, sound.duration_ms)
@@ -156,13 +171,16 @@ class Incoming:
         Refusal
             If it can't be.
         """
-        return read_item(value, param, self._shared.settings.input_format, self.longest_s)
+        item = read_item(value, param, self._shared.settings.input_format, self.longest_s)
+        if any(part.sound is not None for part in item.parts):
+            self._hearings.check_room()
+        return item
 
     def hear(self, item: Item, hearings: list[asyncio.Task[str]] | None = None, *, told: bool = True) -> None:
         """Hear the sounds of an item; `hearings` are those that have begun, and `told` says whether its words are."""
         for index, part in enumerate(item.parts):
             if part.type == "input_audio" and part.words is None and part.sound is not None:
-                words = hearings[index] if hearings else self._start(self._hear(part.sound))
+                words = hearings[index] if hearings else self._hearings.begin(part.sound)
                 part.hearing = self._start(self._write_down(item, index, words, told=told))
 
     async def _write_down(self, item: Item, index: int, words: asyncio.Task[str], *, told: bool) -> None:
@@ -186,9 +204,9 @@ class Incoming:
 
     async def close(self) -> None:
         """Let go of what is being heard."""
-        for task in self._hearings:
+        for task in self._writing_down:
             task.cancel()
-        await asyncio.gather(*self._hearings, return_exceptions=True)
+        await asyncio.gather(*self._writing_down, self._hearings.close(), return_exceptions=True)
 
     # -- hearing ------------------------------------------------------------------------------------------
 
@@ -213,15 +231,11 @@ class Incoming:
         if detection is not None:
             self._buffer.keep_from(at_ms - detection.prefix_padding_ms)
         begins_ms = self._buffer.begins_ms
-        self._turn = _Turn(new_id("item"), TurnHearing(self._hear, begins_ms))
+        self._turn = _Turn(new_id("item"), TurnHearing(self._hearings.begin, begins_ms))
         if told:
             start_ms = round(begins_ms)
             self._shared.tell("input_audio_buffer.speech_started", audio_start_ms=start_ms, item_id=self._turn.item_id)
             self._spoke()
-
-    async def _hear(self, sound: Sound) -> str:
-        # A thread can't be stopped: who does not need its words any more does not wait for them.
-        return await to_thread.run_sync(self._words_of, sound, abandon_on_cancel=True)
 
     def _words_of(self, sound: Sound) -> str:
         samples = codecs.pcm16_to_samples(sound.format.to_pcm16(sound.data))
@@ -233,13 +247,13 @@ class Incoming:
             return listener.hear(mono)
         return " ".join(passage.text for passage in listener.passages([mono], prompt=transcription.prompt))
 
-    def _start(self, coroutine: Any) -> asyncio.Task[Any]:
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(coroutine)
-        self._hearings.add(task)
+        self._writing_down.add(task)
         task.add_done_callback(self._ended)
         return task
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._hearings.discard(task)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._writing_down.discard(task)
         if not task.cancelled():
             task.exception()  # told by whoever needs the words

@@ -117,8 +117,12 @@ class InputBuffer:
         self.keep_from(self._begins_ms + sound.duration_ms)
         return sound
 
+    def drop_half(self) -> None:
+        """Drop what is left of a frame: the sound ends here, and its other half does not come."""
+        self._half = b""
+
     def clear(self) -> None:
         """Drop all."""
         self.keep_from(self.written_ms)
-        self._half = b""
+        self.drop_half()
         self._detector.turn_is_over()

@@ -16,7 +16,7 @@ from nbaudio.engine.realtime.sound_formats import Sound
 __all__ = ["Conversation", "Item", "Part", "Role", "new_id"]
 
 Role = Literal["user", "assistant", "system"]
-_MOST_KEPT_BYTES = 64 * 1024 * 1024  # of sound that can be fetched again: 23 minutes as PCM16
+_MOST_KEPT_BYTES = 64 * 1024 * 1024  # of text, and of sound that can be fetched again: 23 minutes as PCM16
 MOST_ITEMS = 10_000
 
 
@@ -37,7 +37,7 @@ class Part:
     words: str | None = ""
     sound: Sound | None = None
     duration_ms: float = 0.0
-    hearing: asyncio.Task[str] | None = None
+    hearing: asyncio.Task[None] | None = None
     until: list[tuple[float, str]] = field(default_factory=list)
 
     def as_event(self, *, with_sound: bool = False) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class Item:
 
 
 class Conversation:
-    """Items in their order. Of the oldest only the words are kept, where there is much sound."""
+    """Items in their order. Of the oldest only the words are kept, where there is much sound or text."""
 
     def __init__(self) -> None:
         self.id = new_id("conv")
@@ -101,6 +101,7 @@ class Conversation:
         self._by_id: dict[str, Item] = {}
         self._sounds: deque[tuple[Part, int]] = deque()
         self._sound_bytes = 0
+        self._text_bytes: dict[str, int] = {}  # by item, as they came
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self._items)
@@ -118,6 +119,10 @@ class Conversation:
             raise Refusal(message, param="item.id", code="invalid_value")
         if len(self._items) >= MOST_ITEMS:
             raise Refusal(f"A conversation has at most {MOST_ITEMS} items.", code="conversation_too_long")
+        size = sum(len((part.words or "").encode("utf-8", "surrogatepass")) for part in item.parts)
+        if size + sum(self._text_bytes.values()) > _MOST_KEPT_BYTES:
+            message = f"A conversation holds at most {_MOST_KEPT_BYTES} bytes of text. Delete items of it."
+            raise Refusal(message, param="item.content", code="conversation_too_long")
         if behind is None:
             self._items.append(item)
         elif behind == "root":
@@ -128,6 +133,9 @@ class Conversation:
             message = f"Error adding item: the previous item with id '{behind}' does not exist."
             raise Refusal(message, param="previous_item_id", code="item_create_invalid_previous_item_id")
         self._by_id[item.id] = item
+        if size:
+            self._text_bytes[item.id] = size
+            self._forget_oldest_sounds()
         for part in item.parts:
             self.keep_sound(part)
         return self.before(item)
@@ -159,6 +167,7 @@ class Conversation:
         """Take an item out."""
         del self._items[self._place(item)]
         del self._by_id[item.id]
+        self._text_bytes.pop(item.id, None)
 
     def holds(self, item: Item) -> bool:
         """Whether an item is in it."""
@@ -170,7 +179,11 @@ class Conversation:
             return
         self._sounds.append((part, len(part.sound.data)))
         self._sound_bytes += len(part.sound.data)
-        while self._sound_bytes > _MOST_KEPT_BYTES:
+        self._forget_oldest_sounds()
+
+    def _forget_oldest_sounds(self) -> None:
+        room = _MOST_KEPT_BYTES - sum(self._text_bytes.values())
+        while self._sound_bytes > room:
             oldest, size = self._sounds.popleft()
             oldest.sound = None
             self._sound_bytes -= size

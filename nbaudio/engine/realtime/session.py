@@ -245,7 +245,7 @@ class RealtimeSession:
         await self._incoming.append(decoded(audio, "audio"))
 
     async def _commit(self, _: Mapping[str, Any]) -> None:
-        self._incoming.commit()
+        self._incoming.end_turn()
         self._silence.broken()
 
     async def _clear(self, _: Mapping[str, Any]) -> None:
@@ -279,6 +279,8 @@ class RealtimeSession:
         return self._shared.conversation.get(text(required(event, "item_id", "item_id"), "item_id"), doing)
 
     async def _retrieve(self, event: Mapping[str, Any]) -> None:
+        # One at a time: a few dozen that wait for who does not read would be as many times all that may be kept.
+        await self.flush()
         self._tell("conversation.item.retrieved", item=self._item(event, "retrieve").as_event(with_sound=True))
 
     async def _delete(self, event: Mapping[str, Any]) -> None:

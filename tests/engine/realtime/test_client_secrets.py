@@ -129,6 +129,19 @@ class TestEnd:
         now[0] = 10.0
         keys.create({})
 
+    def test_one_owner_leaves_most_of_them_to_others(self) -> None:
+        now = [0.0]
+        keys = ClientSecrets(lambda: now[0])
+        mine = [keys.create({"expires_after": {"seconds": 10}}, "alice") for _ in range(64)]
+        with pytest.raises(Refusal, match="You have 64 client secrets") as refused:
+            keys.create({}, "alice")
+        assert refused.value.status == 429
+        keys.create({}, "bob")
+        keys.use(mine[0].value)
+        keys.create({}, "alice")
+        now[0] = 10.0
+        keys.create({}, "alice")
+
     def test_no_repr_shows_it(self) -> None:
         made = ClientSecrets().create({})
         assert made.value not in repr(made)

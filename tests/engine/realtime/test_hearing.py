@@ -24,7 +24,10 @@ class Ears:
         self.heard: list[float] = []
         self.begun, self.open = asyncio.Event(), asyncio.Event()
 
-    async def hear(self, sound: Sound) -> str:
+    def hear(self, sound: Sound) -> asyncio.Task[str]:
+        return asyncio.create_task(self._words(sound))
+
+    async def _words(self, sound: Sound) -> str:
         self.heard.append(round(sound.duration_ms))
         self.begun.set()
         await self.open.wait()
@@ -87,7 +90,7 @@ def test_a_part_that_fails_and_that_nobody_needs_is_none() -> None:
             return "words"
 
         buffer = filled(5.0)
-        hearing = TurnHearing(hear, 0.0)
+        hearing = TurnHearing(lambda sound: asyncio.create_task(hear(sound)), 0.0)
         hearing.paused(buffer, 1000)
         await failed.wait()
         hearing.went_on()

@@ -130,6 +130,50 @@ def test_a_client_that_does_not_read_is_not_worked_for() -> None:
     run(test)
 
 
+def test_one_sound_at_a_time_waits_for_a_client_that_does_not_read() -> None:
+    async def test() -> None:
+        gate = asyncio.Event()
+        sent: list[str] = []
+
+        async def send(event: dict[str, Any]) -> None:
+            await gate.wait()
+            sent.append(event["type"])
+
+        session = RealtimeSession(engine_with(LetBrain()), send)
+        await session.open()
+        await session.take({**HELLO, "item": {**HELLO["item"], "id": "one"}})  # type: ignore[dict-item]
+        retrieved = "conversation.item.retrieved"
+        retrieve = {"type": "conversation.item.retrieve", "item_id": "one"}
+        asking = [asyncio.create_task(session.take(retrieve)) for _ in range(10)]
+        for _ in range(100):
+            await asyncio.sleep(0)  # each has gone as far as it can
+        assert sum(event["type"] == retrieved for event in session._outbox._queue) <= 1  # type: ignore[attr-defined]
+        gate.set()
+        await asyncio.gather(*asking)
+        await session.flush()
+        assert sent.count(retrieved) == 10
+        await session.close()
+
+    run(test)
+
+
+def test_who_goes_while_a_sound_waits_keeps_nothing_waiting() -> None:
+    async def test() -> None:
+        async def send(event: dict[str, Any]) -> None:
+            await asyncio.Event().wait()
+
+        session = RealtimeSession(engine_with(LetBrain()), send)
+        await session.open()
+        await session.take({**HELLO, "item": {**HELLO["item"], "id": "one"}})  # type: ignore[dict-item]
+        retrieve = {"type": "conversation.item.retrieve", "item_id": "one"}
+        asking = asyncio.create_task(session.take(retrieve))
+        await asyncio.sleep(0)
+        await session.close()
+        await asking
+
+    run(test)
+
+
 def test_a_client_that_is_gone_ends_it() -> None:
     async def test() -> None:
         async def send(event: dict[str, Any]) -> None:
@@ -218,6 +262,38 @@ def test_of_much_sound_the_oldest_is_forgotten_and_its_words_are_not(monkeypatch
     run(test)
 
 
+def test_text_counts_as_sound_does_and_too_much_of_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(items, "_MOST_KEPT_BYTES", len(question()) + 1000)
+
+    async def test() -> None:
+        told = Told()
+        session = RealtimeSession(engine_with(LetBrain()), told)
+        await session.open()
+
+        def create(item_id: str, **part: str) -> dict[str, Any]:
+            item = {"id": item_id, "type": "message", "role": "user", "content": [part]}
+            return {"type": "conversation.item.create", "item": item}
+
+        async def has_sound() -> bool:
+            told.events.clear()
+            await session.take({"type": "conversation.item.retrieve", "item_id": "sound"})
+            return "audio" in (await told.until("conversation.item.retrieved"))["item"]["content"][0]
+
+        await session.take(create("sound", type="input_audio", audio=base64_of(question())))
+        await session.take(create("short", type="input_text", text="word " * 100))
+        assert await has_sound()
+        await session.take(create("long", type="input_text", text="word " * (len(question()) // 10)))
+        assert not await has_sound()
+        await session.take(create("more", type="input_text", text="word " * (len(question()) // 9)))
+        assert (await told.until("error"))["error"]["code"] == "conversation_too_long"
+        await session.take({"type": "conversation.item.delete", "item_id": "long"})
+        await session.take(create("more", type="input_text", text="word " * (len(question()) // 9)))
+        await told.until("conversation.item.added")
+        await session.close()
+
+    run(test)
+
+
 def test_a_turn_that_does_not_end_is_refused() -> None:
     async def test() -> None:
         told, engine = Told(), engine_with(LetBrain())
@@ -232,6 +308,27 @@ def test_a_turn_that_does_not_end_is_refused() -> None:
         await session.take({"type": "input_audio_buffer.commit"})
         await told.until("input_audio_buffer.committed")
         await session.close()
+
+    run(test)
+
+
+def test_half_a_frame_at_the_end_of_a_turn_is_none_of_the_next() -> None:
+    async def test() -> None:
+        told = Told()
+        session = RealtimeSession(engine_with(LetBrain()), told)
+        await session.open()
+        settings = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+        await session.take({"type": "session.update", "session": settings})
+        kept = []
+        for count, sound in enumerate([silence(0.1) + b"\x01", b"\x02\x03" * 2400], 1):
+            await session.take({"type": "input_audio_buffer.append", "audio": base64_of(sound)})
+            await session.take({"type": "input_audio_buffer.commit"})
+            item_id = (await told.until("input_audio_buffer.committed", count))["item_id"]
+            await session.take({"type": "conversation.item.retrieve", "item_id": item_id})
+            (part,) = (await told.until("conversation.item.retrieved", count))["item"]["content"]
+            kept.append(base64.b64decode(part["audio"]))
+        await session.close()
+        assert kept == [silence(0.1), b"\x02\x03" * 2400]
 
     run(test)
 
