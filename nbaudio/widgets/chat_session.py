@@ -1,6 +1,8 @@
 """The open session of a `VoiceChat`: its microphone, its answers and who begins to speak, between page and server.
 
-The messages between this side and ``static/open_session.js``; sound is mono PCM16 at 24,000 Hz, little endian.
+The messages between this side and ``static/open_session.js``; sound is mono PCM16 at 24,000 Hz, little endian. The
+page that begins a session gives it an id: `session` in all that comes from there, and the trait `session_id`. What
+has another id is from a page that has it no more, and does nothing.
 
     browser -> kernel   {kind: "open"} {kind: "close", played?, sounded?}    a session is wanted; is over, see "hushed"
                         {kind: "heard", index} + [PCM16]    40 ms of the microphone, from 0 for each session; what comes
@@ -22,6 +24,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future
@@ -56,6 +59,8 @@ class ChatSession:
 
     Attributes
     ----------
+    id : str
+        Of the session that there is, or was the last.
     state : {"closed", "opening", "open"}
     notice : str
         Something to know of the session; empty for nothing.
@@ -66,71 +71,86 @@ class ChatSession:
     def __init__(self, send: Send, changed: Callable[[], object], written: Callable[[Turn], object]) -> None:
         self._send, self._changed, self._written = send, changed, written
         self._lock = threading.Lock()
-        self._own: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None  # where the session is run
-        self._closing = False
-        self._microphone = Microphone()
-        self._playback: PagePlayback | None = None
-        self._session: Realtime | None = None
+        self._last: _Session | None = None  # all before it are over, or about to be
+        self.id = ""
         self.state = "closed"
         self.notice = ""
         self.trouble: Exception | None = None
 
-    def open(self, make: Callable[[PagePlayback], Realtime]) -> None:
-        """Begin a session, unless there is one; it does not wait.
+    def open(self, make: Callable[[PagePlayback], Realtime], session_id: str = "") -> None:
+        """Begin a session, unless there is one; it does not wait. One that is about to end is waited for first.
 
         Parameters
         ----------
         make : callable
             Makes a session with that playback.
+        session_id : str
+            By default one that no page has.
         """
         with self._lock:
-            if self.state != "closed":
+            before = self._last
+            if before is not None and not before.leaves:
                 return
-            self.state, self.notice, self.trouble, self._closing = "opening", "", None, False
-            self._own = None
-            playback, microphone = PagePlayback(self._send), Microphone()
-            self._playback, self._microphone = playback, microphone
+            ended = before.over if before is not None else None
+            one = self._last = _Session(session_id or uuid.uuid4().hex, self._send)
+            self.id, self.state, self.notice, self.trouble = one.id, "opening", "", None
         try:
-            session = make(playback)
+            session = make(one.playback)
         except NbaudioError as error:
-            self._over(error)
+            self._over(one, error)
             return
         self._changed()
+
+        def main() -> None:
+            if ended is not None:
+                ended.wait()
+            asyncio.run(self._run(one, session))
+
         # A loop of its own: the kernel's stands still while a cell runs, and that of requests may not wait for itself.
-        run = self._run(session, playback, microphone)
-        threading.Thread(target=asyncio.run, args=(run,), name="nbaudio-session", daemon=True).start()
+        threading.Thread(target=main, name="nbaudio-session", daemon=True).start()
+
+    def shown(self) -> dict[str, str]:
+        """The traits of the chat, all of the same moment: a page that sees its own id closed takes it for its end."""
+        with self._lock:
+            return {"session": self.state, "session_id": self.id, "notice": self.notice}
 
     def close(self) -> None:
         """End the session: what sounds is silent, and what was heard of it stays. It does not wait."""
         with self._lock:
-            self._closing = True
-            if self._session is not None:
-                self._begin(self._end(self._session))
-            elif self._own is not None:
-                self._own[0].call_soon_threadsafe(self._own[1].cancel)  # it is being opened
+            if self._last is not None:
+                self._close(self._last)
+
+    def _close(self, one: _Session) -> None:
+        one.leaves = True
+        if one.session is not None:
+            one.begin(self._end(one.session))
+        elif one.own is not None:
+            one.own[0].call_soon_threadsafe(one.own[1].cancel)  # it is being opened
 
     def say(self, *parts: Part) -> Future[None] | None:
         """Send words or a recording as a turn that is over; None where there is no open session."""
         with self._lock:
-            return self._begin(self._session.asend(*parts)) if self._session is not None else None
-
-    def _begin(self, going: Coroutine[Any, Any, None]) -> Future[None]:
-        assert self._own is not None  # a session that is open has a loop; and while the lock is held, it stays so
-        return asyncio.run_coroutine_threadsafe(going, self._own[0])
+            one = self._last
+            return one.begin(one.session.asend(*parts)) if one is not None and one.session is not None else None
 
     def hear(self, content: dict[str, Any], buffers: list[Any]) -> None:
-        """Take a message of the page other than "open" and "close"."""
-        kind, playback = content.get("kind"), self._playback
+        """Take a message of the page other than "open"."""
+        with self._lock:
+            kind, one = content.get("kind"), self._last
+            if one is None or one.over.is_set() or content.get("session", one.id) != one.id:
+                return
         if kind == "heard":
             if buffers:
-                self._microphone.put(bytes(buffers[0]), content.get("index"))
+                one.microphone.put(bytes(buffers[0]), content.get("index"))
         elif kind == "turn over":
-            self._microphone.put(None, content.get("index"))
-        elif playback is not None:
-            playback.hear(content)
+            one.microphone.put(None, content.get("index"))
+        else:
+            one.playback.hear(content)
             with self._lock:
-                if kind == "interrupt" and self._session is not None:
-                    self._begin(self._interrupt(self._session))
+                if kind == "close":
+                    self._close(one)
+                elif kind == "interrupt" and one.session is not None:
+                    one.begin(self._interrupt(one.session))
 
     async def _interrupt(self, session: Realtime) -> None:
         with contextlib.suppress(NbaudioError):  # it is over: whoever listens to it says why
@@ -142,23 +162,23 @@ class ChatSession:
 
     # -- a session, on a loop of its own ------------------------------------------------------------------
 
-    async def _run(self, session: Realtime, playback: PagePlayback, microphone: Microphone) -> None:
+    async def _run(self, one: _Session, session: Realtime) -> None:
         task = asyncio.current_task()
         assert task is not None
         with self._lock:
-            self._own = (asyncio.get_running_loop(), task)
-            if self._closing:
+            one.own = (asyncio.get_running_loop(), task)
+            if one.leaves:
                 task.cancel()
         error: Exception | None = None
         listening: asyncio.Task[None] | None = None
         try:
             async with session:
                 with self._lock:
-                    if self._closing:
+                    if one.leaves:
                         return
-                    self._session, self.state = session, "open"
+                    one.session, self.state = session, "open"
                 self._changed()
-                listening = asyncio.ensure_future(self._listen(session, microphone))
+                listening = asyncio.ensure_future(self._listen(one, session))
                 async for event in session:
                     self._take(event)
         except asyncio.CancelledError:
@@ -168,18 +188,19 @@ class ChatSession:
         finally:
             if listening is not None:
                 listening.cancel()
-            playback.close()
-            self._over(error)
+            one.playback.close()
+            self._over(one, error)
 
-    async def _listen(self, session: Realtime, microphone: Microphone) -> None:
+    async def _listen(self, one: _Session, session: Realtime) -> None:
         """Send on what is heard; with push to talk, turn by turn."""
         holds = session.options.push_to_talk
         while True:
             try:
-                await session.asend(microphone.turn(_NOBODY_S if not holds else None))
+                await session.asend(one.microphone.turn(_NOBODY_S if not holds else None))
             except asyncio.TimeoutError:
                 self._tell(_GONE)
-                self.close()
+                with self._lock:
+                    self._close(one)
                 return
             except NbaudioError as error:
                 self._tell(str(error))
@@ -205,10 +226,30 @@ class ChatSession:
         self.notice = notice
         self._changed()
 
-    def _over(self, error: Exception | None) -> None:
+    def _over(self, one: _Session, error: Exception | None) -> None:
         with self._lock:
-            self._session, self._own, self.state, self.trouble = None, None, "closed", error
+            one.session, one.own, one.leaves = None, None, True
+            if self._last is one:
+                self.state, self.trouble = "closed", error
+            one.over.set()
         self._changed()
+
+
+class _Session:
+    """What there is of one session, from when it is wanted."""
+
+    def __init__(self, session_id: str, send: Send) -> None:
+        self.id = session_id
+        self.playback = PagePlayback(send)
+        self.microphone = Microphone()
+        self.own: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None  # where it is run
+        self.session: Realtime | None = None  # while it is open
+        self.leaves = False  # it is to end, or over
+        self.over = threading.Event()
+
+    def begin(self, going: Coroutine[Any, Any, None]) -> Future[None]:
+        assert self.own is not None  # a session that is open has a loop; and while the lock is held, it stays so
+        return asyncio.run_coroutine_threadsafe(going, self.own[0])
 
 
 class Microphone:

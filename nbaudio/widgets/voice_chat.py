@@ -133,6 +133,7 @@ class VoiceChat(anywidget.AnyWidget):
     play = Enum(["queue", "auto", "click"], "queue").tag(sync=True)
     realtime = Bool(False).tag(sync=True)
     session = Enum(["closed", "opening", "open"], "closed").tag(sync=True)
+    session_id = Unicode().tag(sync=True)
     hold_to_talk = Bool(False).tag(sync=True)
     muted = Bool(False).tag(sync=True)
     notice = Unicode().tag(sync=True)
@@ -211,10 +212,13 @@ class VoiceChat(anywidget.AnyWidget):
 
     def begin_talking(self) -> None:
         """Open a session, as the button does; it does not wait, see `session`."""
+        self._begin_talking()
+
+    def _begin_talking(self, session_id: str = "") -> None:
         self._failed = None
         self._count += 1
         options = {**self._session_options, "aloud": self.aloud, "voice": self.voice}
-        self._talk.open(lambda playback: Realtime(self.chat, playback=playback, **options))
+        self._talk.open(lambda playback: Realtime(self.chat, playback=playback, **options), session_id)
 
     def end_talking(self) -> None:
         """End the session, as the button does; it does not wait. What was heard of an answer stays."""
@@ -346,7 +350,7 @@ class VoiceChat(anywidget.AnyWidget):
 
     def _shown(self) -> dict[str, Any]:
         state = {"busy": self._busy, "asked_times": self._count, "trouble": self._failed[1] if self._failed else {}}
-        return {**state, "session": self._talk.state, "notice": self._talk.notice, **self._seen.state()}
+        return {**state, **self._talk.shown(), **self._seen.state()}
 
     def _hear(self, _: Any, content: Any, buffers: list[Any]) -> None:
         if not isinstance(content, dict):
@@ -371,10 +375,7 @@ class VoiceChat(anywidget.AnyWidget):
         elif kind in ("stop", "retry", "again", "undo"):
             getattr(self, kind)()
         elif kind == "open":
-            self.begin_talking()
-        elif kind == "close":
-            self._talk.hear(content, [])
-            self.end_talking()
+            self._begin_talking(str(content.get("session", "")))
         else:
             self._talk.hear(content, buffers)
 

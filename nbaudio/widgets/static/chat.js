@@ -11,7 +11,8 @@
 //                     {kind: "need", turn}                  the sound of a turn is not here
 //                     {kind: "focus", inside}               the keyboard is in it, or has left
 //
-// And in an open session (`realtime`), whose sound is PCM16, mono, 24,000 Hz, both ways:
+// And in an open session (`realtime`), whose sound is PCM16, mono, 24,000 Hz, both ways; what goes out has the id that this
+// page has given it, `session`:
 //
 // kernel -> browser   {kind: "said", item, index, frames_before, words, phrases?} + [PCM16]    behind all given before
 //                     {kind: "all said", item, frames}      no more of it
