@@ -5,6 +5,7 @@ page that begins a session gives it an id: `session` in all that comes from ther
 has another id is from a page that has it no more, and does nothing.
 
     browser -> kernel   {kind: "open"} {kind: "close", played?, sounded?}    a session is wanted; is over, see "hushed"
+                        {kind: "here"}                    once a minute: the page lives, also where nobody is heard
                         {kind: "heard", index} + [PCM16]    40 ms of the microphone, from 0 for each session; what comes
                             before it is open is kept for it. ipykernel 7 may handle two on two threads, out of order.
                         {kind: "turn over", index}        push to talk: so many pieces have been sent by now
@@ -24,6 +25,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -41,7 +43,7 @@ __all__ = ["ChatSession", "Microphone"]
 
 _MOST_PIECES = 7_500  # five minutes of 40 ms: a server that takes nothing for so long takes nothing more
 _FARTHEST = 5  # pieces that wait for one which is missing
-_NOBODY_S = 300.0  # an open microphone of which nothing comes for so long is on no page any more
+_NOBODY_S = 300.0  # a session of which nothing comes for so long is on no page any more
 _GONE = "Nothing has come from the page for five minutes: the session is over. Begin again to talk on."
 
 
@@ -131,7 +133,10 @@ class ChatSession:
         """Send words or a recording as a turn that is over; None where there is no open session."""
         with self._lock:
             one = self._last
-            return one.begin(one.session.asend(*parts)) if one is not None and one.session is not None else None
+            if one is None or one.session is None:
+                return None
+            one.heard_s = time.monotonic()
+            return one.begin(one.session.asend(*parts))
 
     def hear(self, content: dict[str, Any], buffers: list[Any]) -> None:
         """Take a message of the page other than "open"."""
@@ -139,6 +144,7 @@ class ChatSession:
             kind, one = content.get("kind"), self._last
             if one is None or one.over.is_set() or content.get("session", one.id) != one.id:
                 return
+            one.heard_s = time.monotonic()
         if kind == "heard":
             if buffers:
                 one.microphone.put(bytes(buffers[0]), content.get("index"))
@@ -170,7 +176,7 @@ class ChatSession:
             if one.leaves:
                 task.cancel()
         error: Exception | None = None
-        listening: asyncio.Task[None] | None = None
+        beside: list[asyncio.Task[None]] = []
         try:
             async with session:
                 with self._lock:
@@ -178,7 +184,7 @@ class ChatSession:
                         return
                     one.session, self.state = session, "open"
                 self._changed()
-                listening = asyncio.ensure_future(self._listen(one, session))
+                beside = [asyncio.ensure_future(self._listen(one, session)), asyncio.ensure_future(self._watch(one))]
                 async for event in session:
                     self._take(event)
         except asyncio.CancelledError:
@@ -186,26 +192,28 @@ class ChatSession:
         except Exception as raised:
             error = raised
         finally:
-            if listening is not None:
-                listening.cancel()
+            for other in beside:
+                other.cancel()
             one.playback.close()
             self._over(one, error)
 
     async def _listen(self, one: _Session, session: Realtime) -> None:
         """Send on what is heard; with push to talk, turn by turn."""
-        holds = session.options.push_to_talk
         while True:
             try:
-                await session.asend(one.microphone.turn(_NOBODY_S if not holds else None))
-            except asyncio.TimeoutError:
-                self._tell(_GONE)
-                with self._lock:
-                    self._close(one)
-                return
+                await session.asend(one.microphone.turn())
             except NbaudioError as error:
                 self._tell(str(error))
-                if not holds:
+                if not session.options.push_to_talk:
                     return
+
+    async def _watch(self, one: _Session) -> None:
+        """End it when its page has gone without a word."""
+        while (left_s := one.heard_s + _NOBODY_S - time.monotonic()) > 0:
+            await asyncio.sleep(left_s)
+        self._tell(_GONE)
+        with self._lock:
+            self._close(one)
 
     def _take(self, event: RealtimeEvent) -> None:
         if isinstance(event, SpeechBegan):
@@ -242,6 +250,7 @@ class _Session:
         self.id = session_id
         self.playback = PagePlayback(send)
         self.microphone = Microphone()
+        self.heard_s = time.monotonic()  # when something came the last time
         self.own: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None  # where it is run
         self.session: Realtime | None = None  # while it is open
         self.leaves = False  # it is to end, or over
@@ -307,14 +316,8 @@ class Microphone:
             self._pieces.append(self._early.pop(self._next))
             self._next += 1
 
-    async def turn(self, timeout_s: float | None = None) -> AsyncIterator[bytes]:
-        """The pieces of a turn as they come.
-
-        Raises
-        ------
-        asyncio.TimeoutError
-            If nothing comes for so long.
-        """
+    async def turn(self) -> AsyncIterator[bytes]:
+        """The pieces of a turn as they come."""
         while True:
             came = asyncio.Event()
             with self._lock:
@@ -326,4 +329,4 @@ class Microphone:
             if piece:
                 yield piece
             else:
-                await asyncio.wait_for(came.wait(), timeout_s)
+                await came.wait()

@@ -710,6 +710,20 @@ def test_a_model_that_is_closed_leaves_nothing_behind(opened: Opened) -> None:
     assert chat.page.evaluate(f"() => {ours}.map(({{type, target}}) => `${{type}} of ${{target}}`)") == []
 
 
+def test_a_page_that_has_begun_says_once_a_minute_that_it_is_there(opened: Opened) -> None:
+    quick = "const each = setInterval; window.setInterval = (react, ms) => each(react, ms === 60000 ? 50 : ms);"
+    chat = opened(before=MADE_MICROPHONE + quick)
+    chat.begin()
+    chat.page.evaluate("() => unplug()")  # one may go on typing
+    count = len(chat.kernel_hears("here"))
+    chat.until(f"sent.filter(one => one.kind === 'here').length > {count + 1}")
+    assert {one["session"] for one in chat.kernel_hears("here")} == {chat.session_id}
+    chat.button("End").click()
+    count = len(chat.kernel_hears("here"))
+    chat.page.wait_for_timeout(200)
+    assert len(chat.kernel_hears("here")) == count
+
+
 def test_all_of_a_session_has_its_id(opened: Opened) -> None:
     chat = opened(before=MADE_MICROPHONE)
     for _ in range(2):

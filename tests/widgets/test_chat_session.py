@@ -375,6 +375,28 @@ class TestTroubles:
         page.until(lambda: "Nothing has come from the page" in page.widget.notice)
         page.until(lambda: page.widget.session == "closed")
 
+    def test_a_page_that_is_gone_where_a_button_is_to_be_held(
+        self, server: RealtimeServer, opened: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("nbaudio.widgets.chat_session._NOBODY_S", 0.2)
+        page = opened(realtime={"turn_detection": "push_to_talk"})
+        page.says(kind="open")
+        page.until(lambda: "Nothing has come from the page" in page.widget.notice)
+        page.until(lambda: page.widget.session == "closed")
+
+    @pytest.mark.parametrize("content", [{"kind": "here"}, {"kind": "say", "text": "And a cat?"}], ids=["here", "say"])
+    def test_a_page_without_a_microphone_is_there(
+        self, server: RealtimeServer, opened: Open, monkeypatch: pytest.MonkeyPatch, content: dict[str, Any]
+    ) -> None:
+        monkeypatch.setattr("nbaudio.widgets.chat_session._NOBODY_S", 1.5)
+        page = opened()
+        page.opens()
+        ends_s = time.monotonic() + 2.5
+        while time.monotonic() < ends_s:
+            page.says(**content)
+            time.sleep(0.25)  # as the minutes go by
+        assert (page.widget.session, page.widget.notice) == ("open", "")
+
     @pytest.mark.parametrize(
         "content",
         [

@@ -19,6 +19,7 @@
 //                     {kind: "hush", number}                silent now; what was given before is over
 //                     {kind: "speech", began}               the server hears that the person begins, has ended
 // browser -> kernel   {kind: "open"}, {kind: "close", played?, sounded?}    the person begins, ends (see "hushed")
+//                     {kind: "here"}                        once a minute
 //                     {kind: "heard", index} + [PCM16, 40 ms]    from 0 in each session
 //                     {kind: "turn over", index}            the button that has to be held is let go
 //                     {kind: "played", item, frames, sounding}    how much of it was heard: five times a second, and at

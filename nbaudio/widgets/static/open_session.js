@@ -16,6 +16,7 @@ import { hush } from "./turns.js";
  * elsewhere: open, but not by this page: another tab has it, a program, or this page before it was loaded again */
 
 const CLOSING_PIECES = 25; // of silence: a server that waits for the end of a turn gets it
+const HERE_MS = 60_000; // how often the kernel is told that there is a page: after five minutes without a word it gives up
 
 /** Events: "change" (anything that is shown but the following), "level" (25 a second while the microphone is open). */
 export class OpenSession extends EventTarget {
@@ -148,6 +149,8 @@ export class OpenSession extends EventTarget {
     this.#ear = new BargeIn(this.#said, RATE);
     this.#tell("open");
     if (this.#link.severed) return; // the kernel turns out to be dead
+    const here = setInterval(() => this.#tell("here"), HERE_MS);
+    own.signal.addEventListener("abort", () => clearInterval(here));
     this.#endHush = hush(); // what a cell says meanwhile waits until this is over
     this.#loudspeaker = SharedContext.use(RATE);
     this.#loudspeaker.resume();
