@@ -58,6 +58,8 @@ class ChatSession:
         Called when `state`, `notice` or `trouble` is another.
     written : callable
         Called with a question of the person's whose words are known now.
+    unsent : callable
+        Called with the parts of what was said to a session that came to its end before it was open.
 
     Attributes
     ----------
@@ -70,8 +72,14 @@ class ChatSession:
         Why the last session ended, or could not begin.
     """
 
-    def __init__(self, send: Send, changed: Callable[[], object], written: Callable[[Turn], object]) -> None:
-        self._send, self._changed, self._written = send, changed, written
+    def __init__(
+        self,
+        send: Send,
+        changed: Callable[[], object],
+        written: Callable[[Turn], object],
+        unsent: Callable[[tuple[Part, ...]], object],
+    ) -> None:
+        self._send, self._changed, self._written, self._unsent = send, changed, written, unsent
         self._lock = threading.Lock()
         self._last: _Session | None = None  # all before it are over, or about to be
         self.id = ""
@@ -129,14 +137,31 @@ class ChatSession:
         elif one.own is not None:
             one.own[0].call_soon_threadsafe(one.own[1].cancel)  # it is being opened
 
-    def say(self, *parts: Part) -> Future[None] | None:
-        """Send words or a recording as a turn that is over; None where there is no open session."""
+    def say(self, *parts: Part) -> bool:
+        """Send words or a recording as a turn that is over, as soon as the session is open.
+
+        Returns
+        -------
+        bool
+            False where there is no session.
+        """
         with self._lock:
             one = self._last
-            if one is None or one.session is None:
-                return None
+            if one is None or one.leaves:
+                return False
             one.heard_s = time.monotonic()
-            return one.begin(one.session.asend(*parts))
+            if one.session is None:
+                one.unsent.append(parts)
+            else:
+                self._say(one, one.session, parts)
+            return True
+
+    def _say(self, one: _Session, session: Realtime, parts: tuple[Part, ...]) -> None:
+        one.begin(session.asend(*parts)).add_done_callback(self._said)
+
+    def _said(self, sent: Future[None]) -> None:
+        if not sent.cancelled() and (error := sent.exception()) is not None:
+            self._tell(str(error))  # it does not end the session
 
     def hear(self, content: dict[str, Any], buffers: list[Any]) -> None:
         """Take a message of the page other than "open"."""
@@ -183,6 +208,9 @@ class ChatSession:
                     if one.leaves:
                         return
                     one.session, self.state = session, "open"
+                    for parts in one.unsent:
+                        self._say(one, session, parts)
+                    one.unsent = []
                 self._changed()
                 beside = [asyncio.ensure_future(self._listen(one, session)), asyncio.ensure_future(self._watch(one))]
                 async for event in session:
@@ -225,22 +253,20 @@ class ChatSession:
         elif isinstance(event, Noticed):
             self._tell(event.text)
 
-    def tell(self, error: BaseException | None) -> None:
-        """Have the person know of an error that does not end the session; nothing for None."""
-        if error is not None and not isinstance(error, asyncio.CancelledError):
-            self._tell(str(error))
-
     def _tell(self, notice: str) -> None:
         self.notice = notice
         self._changed()
 
     def _over(self, one: _Session, error: Exception | None) -> None:
         with self._lock:
-            one.session, one.own, one.leaves = None, None, True
+            unsent = [part for parts in one.unsent for part in parts]
+            one.session, one.own, one.leaves, one.unsent = None, None, True, []
             if self._last is one:
                 self.state, self.trouble = "closed", error
             one.over.set()
         self._changed()
+        if unsent:
+            self._unsent(tuple(unsent))
 
 
 class _Session:
@@ -250,6 +276,7 @@ class _Session:
         self.id = session_id
         self.playback = PagePlayback(send)
         self.microphone = Microphone()
+        self.unsent: list[tuple[Part, ...]] = []  # until it is open
         self.heard_s = time.monotonic()  # when something came the last time
         self.own: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None  # where it is run
         self.session: Realtime | None = None  # while it is open

@@ -323,6 +323,21 @@ def test_what_is_typed_is_sent_while_the_model_speaks(opened: Opened) -> None:
     expect(chat.button("Mute")).to_have_attribute("aria-pressed", "false")
 
 
+def test_what_was_typed_is_given_back_where_no_session_opens(opened: Opened) -> None:
+    chat = opened(before=MADE_MICROPHONE)
+    chat.button("Begin talking").click()
+    for words in ("Hello", "Is anybody there?"):
+        chat.text.fill(words)
+        chat.text.press("Enter")
+    assert [one["text"] for one in chat.kernel_hears("say")] == ["Hello", "Is anybody there?"]
+    typed = "Hello\n\nIs anybody there?"
+    chat.set(session="closed", trouble={"words": "The key is wrong.", "session": True, "typed": typed})
+    expect(chat.text).to_have_value(typed)
+    expect(chat.view().get_by_role("alert")).to_have_text("The key is wrong. Your words are kept.")
+    chat.button("Try again").click()
+    expect(chat.text).to_have_value(typed)
+
+
 # -- what is heard ----------------------------------------------------------------------------------------------
 
 

@@ -327,6 +327,42 @@ class TestTwoPages:
         assert len({"", *found}) == 3
 
 
+class TestTypedWhileItOpens:
+    def test_words_wait_for_the_session(self, server: RealtimeServer, opened: Open) -> None:
+        page = opened()
+        server.gate.clear()
+        page.says(kind="open")
+        page.says(kind="say", text="Hello")
+        page.until(lambda: page.widget.asked_times == 2)  # the page knows that they were heard
+        assert (page.widget.busy, page.widget.trouble) == (False, {})
+        server.gate.set()
+        page.until(lambda: len(page.widget.turns) == 2)
+        assert [turn.text for turn in page.widget.chat] == ["Hello", server.words]
+        assert not page.widget.trouble
+
+    def test_they_are_given_back_where_it_does_not_open(self, server: RealtimeServer, opened: Open) -> None:
+        page = opened()
+        server.gate.clear()
+        server.refuse = (401, {"error": {"message": f"Incorrect API key: {KEY}.", "code": "invalid_api_key"}})
+        page.says(kind="open")
+        page.says(kind="say", text="Hello")
+        page.says(kind="say", text="Is anybody there?")
+        server.gate.set()
+        page.until(lambda: page.widget.trouble.get("typed"))
+        assert page.widget.trouble["typed"] == "Hello\n\nIs anybody there?"
+        assert "key" in page.widget.trouble["words"]
+        assert page.widget.trouble["session"]
+        assert len(page.widget.chat) == 0
+
+    def test_they_are_given_back_where_the_person_ends_it(self, server: RealtimeServer, opened: Open) -> None:
+        page = opened()
+        server.silent_on_update = True
+        page.says(kind="open")
+        page.says(kind="say", text="Hello")
+        page.ends()
+        page.until(lambda: page.widget.trouble.get("typed") == "Hello")
+
+
 class TestTroubles:
     def test_a_refused_key(self, server: RealtimeServer, opened: Open) -> None:
         server.refuse = (401, {"error": {"message": f"Incorrect API key: {KEY}.", "code": "invalid_api_key"}})
