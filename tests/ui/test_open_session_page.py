@@ -461,6 +461,29 @@ def test_another_sound_of_the_page_interrupts_the_model(opened: Opened) -> None:
     chat.until("sounds.get('the-chat-a1').position_s > 0.1")
 
 
+@pytest.mark.parametrize("whole", [False, True], ids=["while it comes", "whole"])
+def test_what_a_cell_plays_by_itself_waits_until_the_session_is_over(opened: Opened, whole: bool) -> None:
+    chat = opened(before=MADE_MICROPHONE)
+    chat.begin()
+    chat.said("one", noise(20 * RATE))
+    chat.until_played("one", 0.2)
+    cell = chat.place.add_player(
+        shown_in="#second", play="auto", sample_rate=RATE, duration_s=1.0, state="whole" if whole else "arriving"
+    )
+    if whole:
+        cell.until("model.sent.some(one => one.kind === 'need')")
+        cell.send_sound(noise(RATE).tobytes())
+    else:
+        cell.send_piece(noise(RATE).tobytes(), "Yes.")
+        cell.finish(1.0)
+    expect(cell.view("#second").get_by_role("status")).to_have_text("Waits for its turn.")
+    chat.until_played("one", chat.at("one") + 0.3)
+    assert cell.get("position_s") == 0
+    assert not chat.kernel_hears("interrupt")
+    chat.button("End").click()
+    cell.until("model.get('position_s') > 0.1")
+
+
 # -- the page's own ear -----------------------------------------------------------------------------------------
 
 
