@@ -461,6 +461,31 @@ def test_another_sound_of_the_page_interrupts_the_model(opened: Opened) -> None:
     chat.until("sounds.get('the-chat-a1').position_s > 0.1")
 
 
+def test_escape_in_a_player_of_the_chat_interrupts_the_model(opened: Opened) -> None:
+    turn = entry("a1", "assistant", "Yes.", duration_s=1.0, sample_rate=RATE)
+    chat = opened(before=MADE_MICROPHONE, turns=[turn])
+    chat.begin()
+    chat.said("one", noise(10 * RATE))
+    chat.until_played("one", 0.2)
+    chat.turns.nth(0).get_by_role("button", name="Play").focus()
+    chat.page.keyboard.press("Escape")
+    chat.until("sent.some(one => one.kind === 'interrupt')")
+
+
+def test_escape_that_ends_the_composing_of_a_word_interrupts_nothing(opened: Opened) -> None:
+    chat = opened(before=MADE_MICROPHONE)
+    chat.begin()
+    press = """(area, isComposing) => {
+        area.focus();
+        area.dispatchEvent(new KeyboardEvent("keydown", {key: "Escape", bubbles: true, cancelable: true, isComposing}));
+    }"""
+    chat.text.evaluate(press, True)
+    chat.page.wait_for_timeout(100)
+    assert not chat.kernel_hears("interrupt")
+    chat.text.evaluate(press, False)
+    chat.until("sent.some(one => one.kind === 'interrupt')")
+
+
 @pytest.mark.parametrize("whole", [False, True], ids=["while it comes", "whole"])
 def test_what_a_cell_plays_by_itself_waits_until_the_session_is_over(opened: Opened, whole: bool) -> None:
     chat = opened(before=MADE_MICROPHONE)
