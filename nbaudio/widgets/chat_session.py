@@ -1,8 +1,11 @@
 """The open session of a `VoiceChat`: its microphone, its answers and who begins to speak, between page and server.
 
-The messages between this side and ``static/open_session.js``; sound is mono PCM16 at 24,000 Hz, little endian.
+The messages between this side and ``static/open_session.js``; sound is mono PCM16 at 24,000 Hz, little endian. The
+page that begins a session gives it an id: `session` in all that comes from there, and the trait `session_id`. What
+has another id is from a page that has it no more, and does nothing.
 
     browser -> kernel   {kind: "open"} {kind: "close", played?, sounded?}    a session is wanted; is over, see "hushed"
+                        {kind: "here"}                    once a minute: the page lives, also where nobody is heard
                         {kind: "heard", index} + [PCM16]    40 ms of the microphone, from 0 for each session; what comes
                             before it is open is kept for it. ipykernel 7 may handle two on two threads, out of order.
                         {kind: "turn over", index}        push to talk: so many pieces have been sent by now
@@ -22,6 +25,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
+import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future
@@ -38,7 +43,7 @@ __all__ = ["ChatSession", "Microphone"]
 
 _MOST_PIECES = 7_500  # five minutes of 40 ms: a server that takes nothing for so long takes nothing more
 _FARTHEST = 5  # pieces that wait for one which is missing
-_NOBODY_S = 300.0  # an open microphone of which nothing comes for so long is on no page any more
+_NOBODY_S = 300.0  # a session of which nothing comes for so long is on no page any more
 _GONE = "Nothing has come from the page for five minutes: the session is over. Begin again to talk on."
 
 
@@ -53,9 +58,13 @@ class ChatSession:
         Called when `state`, `notice` or `trouble` is another.
     written : callable
         Called with a question of the person's whose words are known now.
+    unsent : callable
+        Called with the parts of what was said to a session that came to its end before it was open.
 
     Attributes
     ----------
+    id : str
+        Of the session that there is, or was the last.
     state : {"closed", "opening", "open"}
     notice : str
         Something to know of the session; empty for nothing.
@@ -63,74 +72,116 @@ class ChatSession:
         Why the last session ended, or could not begin.
     """
 
-    def __init__(self, send: Send, changed: Callable[[], object], written: Callable[[Turn], object]) -> None:
-        self._send, self._changed, self._written = send, changed, written
+    def __init__(
+        self,
+        send: Send,
+        changed: Callable[[], object],
+        written: Callable[[Turn], object],
+        unsent: Callable[[tuple[Part, ...]], object],
+    ) -> None:
+        self._send, self._changed, self._written, self._unsent = send, changed, written, unsent
         self._lock = threading.Lock()
-        self._own: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None  # where the session is run
-        self._closing = False
-        self._microphone = Microphone()
-        self._playback: PagePlayback | None = None
-        self._session: Realtime | None = None
+        self._last: _Session | None = None  # all before it are over, or about to be
+        self.id = ""
         self.state = "closed"
         self.notice = ""
         self.trouble: Exception | None = None
 
-    def open(self, make: Callable[[PagePlayback], Realtime]) -> None:
-        """Begin a session, unless there is one; it does not wait.
+    def open(self, make: Callable[[PagePlayback], Realtime], session_id: str = "") -> None:
+        """Begin a session, unless there is one; it does not wait. One that is about to end is waited for first.
 
         Parameters
         ----------
         make : callable
             Makes a session with that playback.
+        session_id : str
+            By default one that no page has.
         """
         with self._lock:
-            if self.state != "closed":
+            before = self._last
+            if before is not None and not before.leaves:
                 return
-            self.state, self.notice, self.trouble, self._closing = "opening", "", None, False
-            self._own = None
-            playback, microphone = PagePlayback(self._send), Microphone()
-            self._playback, self._microphone = playback, microphone
+            ended = before.over if before is not None else None
+            one = self._last = _Session(session_id or uuid.uuid4().hex, self._send)
+            self.id, self.state, self.notice, self.trouble = one.id, "opening", "", None
         try:
-            session = make(playback)
+            session = make(one.playback)
         except NbaudioError as error:
-            self._over(error)
+            self._over(one, error)
             return
         self._changed()
+
+        def main() -> None:
+            if ended is not None:
+                ended.wait()
+            asyncio.run(self._run(one, session))
+
         # A loop of its own: the kernel's stands still while a cell runs, and that of requests may not wait for itself.
-        run = self._run(session, playback, microphone)
-        threading.Thread(target=asyncio.run, args=(run,), name="nbaudio-session", daemon=True).start()
+        threading.Thread(target=main, name="nbaudio-session", daemon=True).start()
+
+    def shown(self) -> dict[str, str]:
+        """The traits of the chat, all of the same moment: a page that sees its own id closed takes it for its end."""
+        with self._lock:
+            return {"session": self.state, "session_id": self.id, "notice": self.notice}
 
     def close(self) -> None:
         """End the session: what sounds is silent, and what was heard of it stays. It does not wait."""
         with self._lock:
-            self._closing = True
-            if self._session is not None:
-                self._begin(self._end(self._session))
-            elif self._own is not None:
-                self._own[0].call_soon_threadsafe(self._own[1].cancel)  # it is being opened
+            if self._last is not None:
+                self._close(self._last)
 
-    def say(self, *parts: Part) -> Future[None] | None:
-        """Send words or a recording as a turn that is over; None where there is no open session."""
+    def _close(self, one: _Session) -> None:
+        one.leaves = True
+        if one.session is not None:
+            one.begin(self._end(one.session))
+        elif one.own is not None:
+            one.own[0].call_soon_threadsafe(one.own[1].cancel)  # it is being opened
+
+    def say(self, *parts: Part) -> bool:
+        """Send words or a recording as a turn that is over, as soon as the session is open.
+
+        Returns
+        -------
+        bool
+            False where there is no session.
+        """
         with self._lock:
-            return self._begin(self._session.asend(*parts)) if self._session is not None else None
+            one = self._last
+            if one is None or one.leaves:
+                return False
+            one.heard_s = time.monotonic()
+            if one.session is None:
+                one.unsent.append(parts)
+            else:
+                self._say(one, one.session, parts)
+            return True
 
-    def _begin(self, going: Coroutine[Any, Any, None]) -> Future[None]:
-        assert self._own is not None  # a session that is open has a loop; and while the lock is held, it stays so
-        return asyncio.run_coroutine_threadsafe(going, self._own[0])
+    def _say(self, one: _Session, session: Realtime, parts: tuple[Part, ...]) -> None:
+        one.begin(session.asend(*parts)).add_done_callback(self._said)
+
+    def _said(self, sent: Future[None]) -> None:
+        if not sent.cancelled() and (error := sent.exception()) is not None:
+            self._tell(str(error))  # it does not end the session
 
     def hear(self, content: dict[str, Any], buffers: list[Any]) -> None:
-        """Take a message of the page other than "open" and "close"."""
-        kind, playback = content.get("kind"), self._playback
+        """Take a message of the page other than "open"."""
+        with self._lock:
+            kind, one = content.get("kind"), self._last
+            if one is None or one.over.is_set() or content.get("session", one.id) != one.id:
+                return
+            one.heard_s = time.monotonic()
         if kind == "heard":
             if buffers:
-                self._microphone.put(bytes(buffers[0]), content.get("index"))
+                one.microphone.put(bytes(buffers[0]), content.get("index"))
         elif kind == "turn over":
-            self._microphone.put(None, content.get("index"))
-        elif playback is not None:
-            playback.hear(content)
+            one.microphone.put(None, content.get("index"))
+        else:
+            one.playback.hear(content)
             with self._lock:
-                if kind == "interrupt" and self._session is not None:
-                    self._begin(self._interrupt(self._session))
+                if kind == "close":
+                    self._close(one)
+                elif kind == "interrupt" and one.session is not None:
+                    one.begin(self._interrupt(one.session))
 
     async def _interrupt(self, session: Realtime) -> None:
         with contextlib.suppress(NbaudioError):  # it is over: whoever listens to it says why
@@ -142,23 +193,26 @@ class ChatSession:
 
     # -- a session, on a loop of its own ------------------------------------------------------------------
 
-    async def _run(self, session: Realtime, playback: PagePlayback, microphone: Microphone) -> None:
+    async def _run(self, one: _Session, session: Realtime) -> None:
         task = asyncio.current_task()
         assert task is not None
         with self._lock:
-            self._own = (asyncio.get_running_loop(), task)
-            if self._closing:
+            one.own = (asyncio.get_running_loop(), task)
+            if one.leaves:
                 task.cancel()
         error: Exception | None = None
-        listening: asyncio.Task[None] | None = None
+        beside: list[asyncio.Task[None]] = []
         try:
             async with session:
                 with self._lock:
-                    if self._closing:
+                    if one.leaves:
                         return
-                    self._session, self.state = session, "open"
+                    one.session, self.state = session, "open"
+                    for parts in one.unsent:
+                        self._say(one, session, parts)
+                    one.unsent = []
                 self._changed()
-                listening = asyncio.ensure_future(self._listen(session, microphone))
+                beside = [asyncio.ensure_future(self._listen(one, session)), asyncio.ensure_future(self._watch(one))]
                 async for event in session:
                     self._take(event)
         except asyncio.CancelledError:
@@ -166,25 +220,28 @@ class ChatSession:
         except Exception as raised:
             error = raised
         finally:
-            if listening is not None:
-                listening.cancel()
-            playback.close()
-            self._over(error)
+            for other in beside:
+                other.cancel()
+            one.playback.close()
+            self._over(one, error)
 
-    async def _listen(self, session: Realtime, microphone: Microphone) -> None:
+    async def _listen(self, one: _Session, session: Realtime) -> None:
         """Send on what is heard; with push to talk, turn by turn."""
-        holds = session.options.push_to_talk
         while True:
             try:
-                await session.asend(microphone.turn(_NOBODY_S if not holds else None))
-            except asyncio.TimeoutError:
-                self._tell(_GONE)
-                self.close()
-                return
+                await session.asend(one.microphone.turn())
             except NbaudioError as error:
                 self._tell(str(error))
-                if not holds:
+                if not session.options.push_to_talk:
                     return
+
+    async def _watch(self, one: _Session) -> None:
+        """End it when its page has gone without a word."""
+        while (left_s := one.heard_s + _NOBODY_S - time.monotonic()) > 0:
+            await asyncio.sleep(left_s)
+        self._tell(_GONE)
+        with self._lock:
+            self._close(one)
 
     def _take(self, event: RealtimeEvent) -> None:
         if isinstance(event, SpeechBegan):
@@ -196,19 +253,39 @@ class ChatSession:
         elif isinstance(event, Noticed):
             self._tell(event.text)
 
-    def tell(self, error: BaseException | None) -> None:
-        """Have the person know of an error that does not end the session; nothing for None."""
-        if error is not None and not isinstance(error, asyncio.CancelledError):
-            self._tell(str(error))
-
     def _tell(self, notice: str) -> None:
         self.notice = notice
         self._changed()
 
-    def _over(self, error: Exception | None) -> None:
+    def _over(self, one: _Session, error: Exception | None) -> None:
         with self._lock:
-            self._session, self._own, self.state, self.trouble = None, None, "closed", error
+            unsent = [part for parts in one.unsent for part in parts]
+            one.session, one.own, one.leaves, one.unsent = None, None, True, []
+            if self._last is one:
+                self.state, self.trouble = "closed", error
+            one.over.set()
         self._changed()
+        if unsent:
+            self._unsent(tuple(unsent))
+
+
+class _Session:
+    """What there is of one session, from when it is wanted."""
+
+    def __init__(self, session_id: str, send: Send) -> None:
+        self.id = session_id
+        self.playback = PagePlayback(send)
+        self.microphone = Microphone()
+        self.unsent: list[tuple[Part, ...]] = []  # until it is open
+        self.heard_s = time.monotonic()  # when something came the last time
+        self.own: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None  # where it is run
+        self.session: Realtime | None = None  # while it is open
+        self.leaves = False  # it is to end, or over
+        self.over = threading.Event()
+
+    def begin(self, going: Coroutine[Any, Any, None]) -> Future[None]:
+        assert self.own is not None  # a session that is open has a loop; and while the lock is held, it stays so
+        return asyncio.run_coroutine_threadsafe(going, self.own[0])
 
 
 class Microphone:
@@ -266,14 +343,8 @@ class Microphone:
             self._pieces.append(self._early.pop(self._next))
             self._next += 1
 
-    async def turn(self, timeout_s: float | None = None) -> AsyncIterator[bytes]:
-        """The pieces of a turn as they come.
-
-        Raises
-        ------
-        asyncio.TimeoutError
-            If nothing comes for so long.
-        """
+    async def turn(self) -> AsyncIterator[bytes]:
+        """The pieces of a turn as they come."""
         while True:
             came = asyncio.Event()
             with self._lock:
@@ -285,4 +356,4 @@ class Microphone:
             if piece:
                 yield piece
             else:
-                await asyncio.wait_for(came.wait(), timeout_s)
+                await came.wait()

@@ -30,7 +30,6 @@ from typing import Any
 import anywidget
 from traitlets import Bool, Dict, Enum, Int, List, Unicode, default
 
-from nbaudio import errors
 from nbaudio.conversation.chats import chat as chat_of
 from nbaudio.conversation.talk import Conversation
 from nbaudio.conversation.turnlist import Part, TurnList
@@ -46,6 +45,7 @@ from nbaudio.widgets.chat_session import ChatSession
 from nbaudio.widgets.lately import Lately
 from nbaudio.widgets.modules import module_text, style_text
 from nbaudio.widgets.recorder import Recorder
+from nbaudio.widgets.told import told
 from nbaudio.wire.answers import AudioDelta, TextDelta
 from nbaudio.wire.realtime.session import turn_detection_of
 
@@ -133,6 +133,7 @@ class VoiceChat(anywidget.AnyWidget):
     play = Enum(["queue", "auto", "click"], "queue").tag(sync=True)
     realtime = Bool(False).tag(sync=True)
     session = Enum(["closed", "opening", "open"], "closed").tag(sync=True)
+    session_id = Unicode().tag(sync=True)
     hold_to_talk = Bool(False).tag(sync=True)
     muted = Bool(False).tag(sync=True)
     notice = Unicode().tag(sync=True)
@@ -162,7 +163,7 @@ class VoiceChat(anywidget.AnyWidget):
         self._arrivals = Arrivals(self.chat, self._asking, self.send)
         self._seen = Seen(self.chat, self._arrivals)
         self._session_options = dict(realtime) if isinstance(realtime, Mapping) else {}
-        self._talk = ChatSession(self.send, self._hear_session, self._written)
+        self._talk = ChatSession(self.send, self._hear_session, self._written, self._unsent)
         self._output = ChatOutput(self)
         super().__init__(
             key=uuid.uuid4().hex,
@@ -201,20 +202,21 @@ class VoiceChat(anywidget.AnyWidget):
         parts : str, Clip, path, bytes, Turn
             As in `Conversation.say`.
         """
-        sending = self._talk.say(*parts)
-        if sending is None:
-            self._begin(_Asked(parts))
-        else:
-            sending.add_done_callback(lambda sent: self._talk.tell(sent.exception()))
+        if self._talk.say(*parts):
             self._count += 1  # the page knows by it that it was heard
             self._show()
+        else:
+            self._begin(_Asked(parts))
 
     def begin_talking(self) -> None:
         """Open a session, as the button does; it does not wait, see `session`."""
+        self._begin_talking()
+
+    def _begin_talking(self, session_id: str = "") -> None:
         self._failed = None
         self._count += 1
         options = {**self._session_options, "aloud": self.aloud, "voice": self.voice}
-        self._talk.open(lambda playback: Realtime(self.chat, playback=playback, **options))
+        self._talk.open(lambda playback: Realtime(self.chat, playback=playback, **options), session_id)
 
     def end_talking(self) -> None:
         """End the session, as the button does; it does not wait. What was heard of an answer stays."""
@@ -275,11 +277,14 @@ class VoiceChat(anywidget.AnyWidget):
         if self._asked is asked:  # else another question has taken its place, and speaks for itself
             self._busy = False
         if error is not None and not (asked.kept and isinstance(error, asyncio.CancelledError)):
-            again = _Asked() if asked.kept else asked  # what is in the conversation is asked again, not said twice
-            recorded_s = sum(part.duration_s for part in again.parts if isinstance(part, Clip))
-            self._failed = (again, {"words": _told(error), "typed": again.typed, "recorded_s": recorded_s})
-            self._failed[1]["number"] = self._count  # the same trouble once more is another
+            # What is in the conversation is asked again, not said twice.
+            self._fail(_Asked() if asked.kept else asked, error)
         self._show()
+
+    def _fail(self, asked: _Asked, error: BaseException, **more: Any) -> None:
+        recorded_s = sum(part.duration_s for part in asked.parts if isinstance(part, Clip))
+        trouble = {"words": told(error), "typed": asked.typed, "recorded_s": recorded_s, **more}
+        self._failed = (asked, {**trouble, "number": self._count})  # the same trouble once more is another
 
     # -- what happens in the conversation: a Watcher ------------------------------------------------------
 
@@ -317,8 +322,12 @@ class VoiceChat(anywidget.AnyWidget):
 
     def _hear_session(self) -> None:
         if self._talk.trouble is not None:
-            told = {"words": _told(self._talk.trouble), "session": True, "number": self._count}
-            self._failed = (_Asked(), told)
+            self._fail(_Asked(), self._talk.trouble, session=True)
+        self._show()
+
+    def _unsent(self, parts: tuple[Part, ...]) -> None:
+        error = self._talk.trouble or asyncio.CancelledError()
+        self._fail(_Asked(parts), error, session=True, recorded_s=0.0)  # what was typed is in the box again
         self._show()
 
     # -- the page -----------------------------------------------------------------------------------------
@@ -346,7 +355,7 @@ class VoiceChat(anywidget.AnyWidget):
 
     def _shown(self) -> dict[str, Any]:
         state = {"busy": self._busy, "asked_times": self._count, "trouble": self._failed[1] if self._failed else {}}
-        return {**state, "session": self._talk.state, "notice": self._talk.notice, **self._seen.state()}
+        return {**state, **self._talk.shown(), **self._seen.state()}
 
     def _hear(self, _: Any, content: Any, buffers: list[Any]) -> None:
         if not isinstance(content, dict):
@@ -371,10 +380,7 @@ class VoiceChat(anywidget.AnyWidget):
         elif kind in ("stop", "retry", "again", "undo"):
             getattr(self, kind)()
         elif kind == "open":
-            self.begin_talking()
-        elif kind == "close":
-            self._talk.hear(content, [])
-            self.end_talking()
+            self._begin_talking(str(content.get("session", "")))
         else:
             self._talk.hear(content, buffers)
 
@@ -385,12 +391,3 @@ class VoiceChat(anywidget.AnyWidget):
 
     def _ipython_display_(self) -> None:
         self._output.display()
-
-
-def _told(error: BaseException) -> str:
-    """What went wrong and what to do, in words for a person."""
-    if isinstance(error, asyncio.CancelledError):
-        return "Stopped before an answer came."
-    if isinstance(error, (errors.NbaudioError, errors.Interrupted)):
-        return errors.mask(f"{error.cause} {error.next_step}".strip())
-    return errors.mask(f"{type(error).__name__}: {error}")

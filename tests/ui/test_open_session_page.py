@@ -41,6 +41,20 @@ class SessionOnPage(ChatOnPage):
     def __init__(self, *given: Any, before: str = "", **options: Any) -> None:
         super().__init__(*given, before=TAP + before, **{"realtime": True, **options})
 
+    @property
+    def session_id(self) -> str:
+        """Of the session that the page began the last; "" for none."""
+        return next((str(one["session"]) for one in reversed(self.kernel_hears("open"))), "")
+
+    def set(self, **traits: Any) -> None:
+        """The kernel sets traits, in one message; a session is by default the one that the page began."""
+        own = {"session_id": self.session_id} if "session" in traits else {}
+        self.page.evaluate("traits => widgets[0].model.fromKernelAtOnce(traits)", {**own, **traits})
+
+    def sent(self, *, but: tuple[str, ...] = ("ready", "focus", "need")) -> list[dict[str, Any]]:
+        """What the kernel got, but for these kinds, and without the session's id."""
+        return [{name: value for name, value in one.items() if name != "session"} for one in super().sent(but=but)]
+
     def begin(self) -> None:
         """The person begins, and the kernel has its session."""
         self.button("Begin talking").click()
@@ -309,6 +323,21 @@ def test_what_is_typed_is_sent_while_the_model_speaks(opened: Opened) -> None:
     expect(chat.button("Mute")).to_have_attribute("aria-pressed", "false")
 
 
+def test_what_was_typed_is_given_back_where_no_session_opens(opened: Opened) -> None:
+    chat = opened(before=MADE_MICROPHONE)
+    chat.button("Begin talking").click()
+    for words in ("Hello", "Is anybody there?"):
+        chat.text.fill(words)
+        chat.text.press("Enter")
+    assert [one["text"] for one in chat.kernel_hears("say")] == ["Hello", "Is anybody there?"]
+    typed = "Hello\n\nIs anybody there?"
+    chat.set(session="closed", trouble={"words": "The key is wrong.", "session": True, "typed": typed})
+    expect(chat.text).to_have_value(typed)
+    expect(chat.view().get_by_role("alert")).to_have_text("The key is wrong. Your words are kept.")
+    chat.button("Try again").click()
+    expect(chat.text).to_have_value(typed)
+
+
 # -- what is heard ----------------------------------------------------------------------------------------------
 
 
@@ -432,6 +461,54 @@ def test_another_sound_of_the_page_interrupts_the_model(opened: Opened) -> None:
     chat.until("sounds.get('the-chat-a1').position_s > 0.1")
 
 
+def test_escape_in_a_player_of_the_chat_interrupts_the_model(opened: Opened) -> None:
+    turn = entry("a1", "assistant", "Yes.", duration_s=1.0, sample_rate=RATE)
+    chat = opened(before=MADE_MICROPHONE, turns=[turn])
+    chat.begin()
+    chat.said("one", noise(10 * RATE))
+    chat.until_played("one", 0.2)
+    chat.turns.nth(0).get_by_role("button", name="Play").focus()
+    chat.page.keyboard.press("Escape")
+    chat.until("sent.some(one => one.kind === 'interrupt')")
+
+
+def test_escape_that_ends_the_composing_of_a_word_interrupts_nothing(opened: Opened) -> None:
+    chat = opened(before=MADE_MICROPHONE)
+    chat.begin()
+    press = """(area, isComposing) => {
+        area.focus();
+        area.dispatchEvent(new KeyboardEvent("keydown", {key: "Escape", bubbles: true, cancelable: true, isComposing}));
+    }"""
+    chat.text.evaluate(press, True)
+    chat.page.wait_for_timeout(100)
+    assert not chat.kernel_hears("interrupt")
+    chat.text.evaluate(press, False)
+    chat.until("sent.some(one => one.kind === 'interrupt')")
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["while it comes", "whole"])
+def test_what_a_cell_plays_by_itself_waits_until_the_session_is_over(opened: Opened, whole: bool) -> None:
+    chat = opened(before=MADE_MICROPHONE)
+    chat.begin()
+    chat.said("one", noise(20 * RATE))
+    chat.until_played("one", 0.2)
+    cell = chat.place.add_player(
+        shown_in="#second", play="auto", sample_rate=RATE, duration_s=1.0, state="whole" if whole else "arriving"
+    )
+    if whole:
+        cell.until("model.sent.some(one => one.kind === 'need')")
+        cell.send_sound(noise(RATE).tobytes())
+    else:
+        cell.send_piece(noise(RATE).tobytes(), "Yes.")
+        cell.finish(1.0)
+    expect(cell.view("#second").get_by_role("status")).to_have_text("Waits for its turn.")
+    chat.until_played("one", chat.at("one") + 0.3)
+    assert cell.get("position_s") == 0
+    assert not chat.kernel_hears("interrupt")
+    chat.button("End").click()
+    cell.until("model.get('position_s') > 0.1")
+
+
 # -- the page's own ear -----------------------------------------------------------------------------------------
 
 
@@ -550,14 +627,14 @@ def test_the_kernel_refuses(opened: Opened) -> None:
     chat = opened(before=MADE_MICROPHONE)
     chat.button("Begin talking").click()
     chat.until("sent.some(one => one.kind === 'heard')")
-    chat.set(trouble={"words": "The key is wrong."})  # `session` was never anything but closed
+    chat.set(session="closed", trouble={"words": "The key is wrong."})  # it was never anything but closed
     expect(chat.button("Begin talking")).to_be_enabled()
     expect(chat.view().get_by_role("alert")).to_have_text("The key is wrong.")
     chat.until_all_is_closed()
     chat.set(trouble={"words": "The key is wrong.", "session": True})
     chat.button("Try again").click()
     chat.until("sent.at(-1).kind === 'heard'")
-    assert [one["kind"] for one in chat.sent(but=("ready", "focus", "heard"))] == ["open", "close", "open"]
+    assert [one["kind"] for one in chat.sent(but=("ready", "focus", "heard"))] == ["open", "open"]
 
 
 def test_the_kernel_ends_it(opened: Opened) -> None:
@@ -582,10 +659,14 @@ def test_a_kernel_that_is_restarted_leaves_no_microphone_open(opened: Opened) ->
     expect(chat.button("Begin talking")).to_be_disabled()
 
 
-def test_a_kernel_that_is_dead_leaves_no_microphone_open(opened: Opened) -> None:
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_kernel_that_is_dead_leaves_no_microphone_open(opened: Opened, begun: bool) -> None:
     chat = opened(before=MADE_MICROPHONE)
-    chat.begin()
+    if begun:
+        chat.begin()
     chat.page.evaluate("() => { widgets[0].model.dead = true; }")
+    if not begun:
+        chat.button("Begin talking").click()
     chat.until_all_is_closed()
     expect(chat.status).to_contain_text("The kernel has gone")
 
@@ -639,7 +720,7 @@ def test_end_leaves_nothing_open(opened: Opened) -> None:
     assert chat.page.evaluate("() => [nbaudio.players.size, nbaudio.contexts.size]") == [0, 0]
     assert chat.page.evaluate("() => heldByPage().length") == before
     chat.begin()  # and once more, from 0
-    chat.until("sent.at(-1).kind === 'heard' && sent.at(-1).index === 3")
+    chat.until("sent.at(-1).kind === 'heard' && sent.at(-1).index >= 3")
     assert len(chat.heard_pieces()) >= 4
 
 
@@ -692,17 +773,105 @@ def test_a_model_that_is_closed_leaves_nothing_behind(opened: Opened) -> None:
     assert chat.page.evaluate(f"() => {ours}.map(({{type, target}}) => `${{type}} of ${{target}}`)") == []
 
 
+def test_a_page_that_has_begun_says_once_a_minute_that_it_is_there(opened: Opened) -> None:
+    quick = "const each = setInterval; window.setInterval = (react, ms) => each(react, ms === 60000 ? 50 : ms);"
+    chat = opened(before=MADE_MICROPHONE + quick)
+    chat.begin()
+    chat.page.evaluate("() => unplug()")  # one may go on typing
+    count = len(chat.kernel_hears("here"))
+    chat.until(f"sent.filter(one => one.kind === 'here').length > {count + 1}")
+    assert {one["session"] for one in chat.kernel_hears("here")} == {chat.session_id}
+    chat.button("End").click()
+    count = len(chat.kernel_hears("here"))
+    chat.page.wait_for_timeout(200)
+    assert len(chat.kernel_hears("here")) == count
+
+
+def test_all_of_a_session_has_its_id(opened: Opened) -> None:
+    chat = opened(before=MADE_MICROPHONE)
+    for _ in range(2):
+        chat.begin()
+        chat.button("End").click()
+        chat.until("sent.some(one => one.kind === 'close')")
+        chat.set(session="closed")
+    begun = [one["session"] for one in chat.kernel_hears("open")]
+    assert len(set(begun)) == 2
+    assert [one["session"] for one in chat.kernel_hears("close")] == begun
+    assert [one["session"] for one in chat.kernel_hears("heard") if one["index"] == 0] == begun
+
+
+def test_a_session_that_is_over_needs_no_end(opened: Opened) -> None:
+    chat = opened(before=MADE_MICROPHONE)
+    chat.begin()
+    chat.set(session="closed")  # as when it is taken over in another tab, which may have begun by now
+    chat.until_all_is_closed()
+    expect(chat.button("Begin talking")).to_be_enabled()
+    assert not chat.kernel_hears("close")
+
+
+@pytest.mark.parametrize("state", ["opening", "open", "closed"])
+@pytest.mark.parametrize("begun", [False, True], ids=["before it has begun", "while it is open"])
+def test_a_page_whose_session_is_not_the_kernels_shuts_its_microphone(opened: Opened, state: str, begun: bool) -> None:
+    chat = opened(before=MADE_MICROPHONE)
+    if begun:
+        chat.begin()
+    else:
+        chat.button("Begin talking").click()
+        chat.until("sent.some(one => one.kind === 'heard')")
+    own = chat.session_id
+    chat.set(session=state, session_id="another page's")
+    chat.until_all_is_closed()
+    chat.until("sent.some(one => one.kind === 'close')")
+    assert [one["session"] for one in chat.kernel_hears("close")] == [own]  # the kernel may be about to begin it
+    if state != "closed":
+        expect(chat.status).to_contain_text("another tab")
+    expect(chat.button("Begin talking")).to_be_enabled()
+
+
+def test_begun_again_before_the_kernel_has_heard_of_the_end(opened: Opened) -> None:
+    chat = opened(before=MADE_MICROPHONE)
+    chat.button("Begin talking").click()
+    first = chat.session_id
+    chat.button("End").click()
+    chat.set(session="opening", session_id=first)
+    expect(chat.status).to_have_text("Ending …")
+    chat.set(session="closed", session_id=first)
+    chat.button("Begin talking").click()
+    second = chat.session_id
+    chat.button("End").click()
+    chat.button("Begin talking").click()
+    chat.until("sent.at(-1).kind === 'heard'")
+    for state in ("opening", "open", "closed"):  # the kernel is not so far yet
+        chat.set(session=state, session_id=second)
+        expect(chat.button("End")).to_be_visible()
+        expect(chat.status).to_contain_text("Opening")
+    chat.set(session="open")
+    expect(chat.status).to_have_text("Listening")
+    assert [one["kind"] for one in chat.sent(but=("ready", "focus", "heard"))] == ["open", "close"] * 2 + ["open"]
+
+
+def test_who_takes_over_begins_only_where_nobody_was_quicker(opened: Opened) -> None:
+    chat = opened(before=MADE_MICROPHONE, session="open", session_id="one page's")
+    chat.button("Begin talking").click()
+    chat.set(session="opening", session_id="another page's")
+    expect(chat.status).to_contain_text("another tab")
+    chat.set(session="closed", session_id="another page's")  # much later
+    expect(chat.status).to_have_text("")
+    assert not chat.kernel_hears("open")
+
+
 def test_a_session_of_another_tab(opened: Opened) -> None:
-    chat = opened(session="open")
+    chat = opened(session="open", session_id="another page's")
     expect(chat.status).to_contain_text("another tab")
     chat.said("one", noise(2400))
     chat.send({"kind": "hush", "number": 1})
     assert chat.sent() == []  # it is not this page that plays
     assert not chat.page.evaluate("() => nbaudio.players?.size")
     chat.button("Begin talking").click()  # it ends there, and begins here
-    assert chat.sent() == [{"kind": "close"}]
+    (end,) = chat.kernel_hears("close")
+    assert end["session"] == "another page's"
     expect(chat.status).to_have_text("Ending …")
-    chat.set(session="closed")
+    chat.set(session="closed", session_id="another page's")
     chat.until("sent.some(one => one.kind === 'heard')")
     assert chat.sent(but=("ready", "focus", "heard")) == [{"kind": "close"}, {"kind": "open"}]
     chat.set(session="open")

@@ -44,6 +44,12 @@ class Model {
       this.#emit(`change:${name}`);
     }
   }
+  // Those of one message, as front ends take them: all are there before any is told of.
+  fromKernelAtOnce(traits) {
+    const changed = Object.keys(traits).filter((name) => this.#traits[name] !== traits[name]);
+    Object.assign(this.#traits, traits);
+    for (const name of changed) this.#emit(`change:${name}`);
+  }
   message(content, base64) {
     const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
     this.#emit("msg:custom", content, [new DataView(bytes.buffer)]);

@@ -242,6 +242,127 @@ class TestInterrupting:
         assert page.widget.chat[-1].clip.frames == 12_000
 
 
+class TestTwoPages:
+    """A session is that of the page which began it, by its id."""
+
+    def test_the_end_of_another_session_ends_nothing(self, server: RealtimeServer, opened: Open) -> None:
+        page = opened()
+        page.says(kind="open", session="a")
+        page.until(lambda: page.widget.session == "open")
+        assert page.widget.session_id == "a"
+        page.says(kind="close", session="a")  # it is taken over
+        page.until(lambda: page.widget.session == "closed")
+        page.says(kind="open", session="b")
+        page.says(kind="close", session="a")  # the page that had it says so too, late
+        page.until(lambda: page.widget.session == "open")
+        assert page.widget.session_id == "b"
+        page.says(kind="say", text="Still there?")
+        page.until(lambda: len(page.widget.turns) == 2)
+
+    def test_what_another_page_hears_is_not_sent(self, server: RealtimeServer, opened: Open) -> None:
+        page = opened(realtime={"turn_detection": "push_to_talk"})
+        page.says(kind="open", session="a")
+        page.until(lambda: page.widget.session == "open")
+        for index in range(5):
+            for session, piece in (("b", bytes(PIECE)), ("a", tone(0.04))):
+                page.says((piece,), kind="heard", index=index, session=session)
+        page.says(kind="turn over", index=2, session="b")
+        page.says(kind="turn over", index=5, session="a")
+        page.until(lambda: len(page.widget.turns) == 2)
+        question = page.widget.chat[0].clip
+        assert question is not None
+        assert question.encode("pcm16") == tone(0.04) * 5
+
+    def test_another_page_begins_nothing_while_there_is_one(self, server: RealtimeServer, opened: Open) -> None:
+        page = opened()
+        page.says(kind="open", session="a")
+        page.says(kind="open", session="b")
+        page.until(lambda: page.widget.session == "open")
+        assert page.widget.session_id == "a"  # by which the other one knows
+        page.says(kind="close", session="b")
+        page.says(kind="say", text="Still there?")
+        page.until(lambda: len(page.widget.turns) == 2)
+
+    def test_begun_again_before_it_is_over(self, server: RealtimeServer, opened: Open) -> None:
+        page = opened()
+        server.gate.clear()
+        for session in ("a", "b", "c"):
+            page.says(kind="open", session=session)
+            if session != "c":
+                page.says(kind="close", session=session)
+        page.says((tone(0.8),), kind="heard", index=0, session="c")  # kept until it is open
+        server.gate.set()
+        page.until(lambda: page.widget.session == "open")
+        assert page.widget.session_id == "c"
+        page.says((QUIET,), kind="heard", index=1, session="c")
+        page.until(lambda: len(page.widget.turns) == 2)
+        page.says(kind="close", session="c")
+        page.until(lambda: page.widget.session == "closed")
+        server.wait_until_gone()
+
+    def test_begun_again_while_it_ends(self, server: RealtimeServer, opened: Open) -> None:
+        page = opened()
+        for session in ("a", "b"):
+            page.says(kind="open", session=session)
+            page.until(lambda session=session: (page.widget.session, page.widget.session_id) == ("open", session))
+            page.says(kind="close", session=session)
+        page.until(lambda: page.widget.session == "closed")
+        assert len(server.connections) == 2
+
+    def test_a_page_is_told_of_a_session_that_could_not_begin(self, opened: Open) -> None:
+        page = opened(realtime={"tool_choice": "a tool that there is not"})
+        page.says(kind="open", session="a")
+        page.until(lambda: page.widget.trouble)
+        assert (page.widget.session, page.widget.session_id) == ("closed", "a")
+
+    def test_a_program_begins_one_that_no_page_has(self, server: RealtimeServer, opened: Open) -> None:
+        page = opened()
+        found = []
+        for _ in range(2):
+            page.widget.begin_talking()
+            page.until(lambda: page.widget.session == "open")
+            found.append(page.widget.session_id)
+            page.widget.end_talking()
+            page.until(lambda: page.widget.session == "closed")
+        assert len({"", *found}) == 3
+
+
+class TestTypedWhileItOpens:
+    def test_words_wait_for_the_session(self, server: RealtimeServer, opened: Open) -> None:
+        page = opened()
+        server.gate.clear()
+        page.says(kind="open")
+        page.says(kind="say", text="Hello")
+        page.until(lambda: page.widget.asked_times == 2)  # the page knows that they were heard
+        assert (page.widget.busy, page.widget.trouble) == (False, {})
+        server.gate.set()
+        page.until(lambda: len(page.widget.turns) == 2)
+        assert [turn.text for turn in page.widget.chat] == ["Hello", server.words]
+        assert not page.widget.trouble
+
+    def test_they_are_given_back_where_it_does_not_open(self, server: RealtimeServer, opened: Open) -> None:
+        page = opened()
+        server.gate.clear()
+        server.refuse = (401, {"error": {"message": f"Incorrect API key: {KEY}.", "code": "invalid_api_key"}})
+        page.says(kind="open")
+        page.says(kind="say", text="Hello")
+        page.says(kind="say", text="Is anybody there?")
+        server.gate.set()
+        page.until(lambda: page.widget.trouble.get("typed"))
+        assert page.widget.trouble["typed"] == "Hello\n\nIs anybody there?"
+        assert "key" in page.widget.trouble["words"]
+        assert page.widget.trouble["session"]
+        assert len(page.widget.chat) == 0
+
+    def test_they_are_given_back_where_the_person_ends_it(self, server: RealtimeServer, opened: Open) -> None:
+        page = opened()
+        server.silent_on_update = True
+        page.says(kind="open")
+        page.says(kind="say", text="Hello")
+        page.ends()
+        page.until(lambda: page.widget.trouble.get("typed") == "Hello")
+
+
 class TestTroubles:
     def test_a_refused_key(self, server: RealtimeServer, opened: Open) -> None:
         server.refuse = (401, {"error": {"message": f"Incorrect API key: {KEY}.", "code": "invalid_api_key"}})
@@ -289,6 +410,28 @@ class TestTroubles:
         page.says(kind="open")
         page.until(lambda: "Nothing has come from the page" in page.widget.notice)
         page.until(lambda: page.widget.session == "closed")
+
+    def test_a_page_that_is_gone_where_a_button_is_to_be_held(
+        self, server: RealtimeServer, opened: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("nbaudio.widgets.chat_session._NOBODY_S", 0.2)
+        page = opened(realtime={"turn_detection": "push_to_talk"})
+        page.says(kind="open")
+        page.until(lambda: "Nothing has come from the page" in page.widget.notice)
+        page.until(lambda: page.widget.session == "closed")
+
+    @pytest.mark.parametrize("content", [{"kind": "here"}, {"kind": "say", "text": "And a cat?"}], ids=["here", "say"])
+    def test_a_page_without_a_microphone_is_there(
+        self, server: RealtimeServer, opened: Open, monkeypatch: pytest.MonkeyPatch, content: dict[str, Any]
+    ) -> None:
+        monkeypatch.setattr("nbaudio.widgets.chat_session._NOBODY_S", 1.5)
+        page = opened()
+        page.opens()
+        ends_s = time.monotonic() + 2.5
+        while time.monotonic() < ends_s:
+            page.says(**content)
+            time.sleep(0.25)  # as the minutes go by
+        assert (page.widget.session, page.widget.notice) == ("open", "")
 
     @pytest.mark.parametrize(
         "content",

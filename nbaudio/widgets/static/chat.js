@@ -11,13 +11,15 @@
 //                     {kind: "need", turn}                  the sound of a turn is not here
 //                     {kind: "focus", inside}               the keyboard is in it, or has left
 //
-// And in an open session (`realtime`), whose sound is PCM16, mono, 24,000 Hz, both ways:
+// And in an open session (`realtime`), whose sound is PCM16, mono, 24,000 Hz, both ways; what goes out has the id that this
+// page has given it, `session`:
 //
 // kernel -> browser   {kind: "said", item, index, frames_before, words, phrases?} + [PCM16]    behind all given before
 //                     {kind: "all said", item, frames}      no more of it
 //                     {kind: "hush", number}                silent now; what was given before is over
 //                     {kind: "speech", began}               the server hears that the person begins, has ended
 // browser -> kernel   {kind: "open"}, {kind: "close", played?, sounded?}    the person begins, ends (see "hushed")
+//                     {kind: "here"}                        once a minute
 //                     {kind: "heard", index} + [PCM16, 40 ms]    from 0 in each session
 //                     {kind: "turn over", index}            the button that has to be held is let go
 //                     {kind: "played", item, frames, sounding}    how much of it was heard: five times a second, and at

@@ -268,7 +268,8 @@ export class Chat extends EventTarget {
   /** What was typed and could not be sent is in the box again, where nothing else is by now. */
   #giveBack() {
     const { typed } = this.trouble;
-    if (typed && typed === this.#typed && !this.draft) this.draft = typed;
+    if (!typed || !this.#typed || this.draft) return;
+    if (typed.endsWith(this.#typed)) this.draft = typed; // more than the last words, where a session did not open
   }
 
   /** Nobody sees it: nothing sounds and nothing is held, until it is shown again. */

@@ -278,13 +278,14 @@ export class ChatView {
   /** @param {KeyboardEvent} event */
   #onKey(event) {
     keepInside(event);
+    if (event.isComposing) return; // the keys are those of a word that is being chosen
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if (this.#talk.key(event)) event.preventDefault();
     else if (event.type !== "keydown") return;
     else if (event.key === "Escape" && this.#chat.busy) {
       event.preventDefault();
       this.#chat.ask("stop");
-    } else if (event.key === "Enter" && !event.shiftKey && event.target === this.#text && !event.isComposing) {
+    } else if (event.key === "Enter" && !event.shiftKey && event.target === this.#text) {
       event.preventDefault();
       if (!this.#chat.busy || this.#talk.open) this.#send();
     }

@@ -8,6 +8,7 @@ import { Said } from "./said.js";
 import { PIECE_S, RATE, SessionMicrophone } from "./session_microphone.js";
 import { shutForGood } from "./shut.js";
 import { Sound } from "./sound.js";
+import { uuid } from "./take.js";
 import { hush } from "./turns.js";
 
 /** @typedef {import("./link.js").Link} Link */
@@ -15,6 +16,7 @@ import { hush } from "./turns.js";
  * elsewhere: open, but not by this page: another tab has it, a program, or this page before it was loaded again */
 
 const CLOSING_PIECES = 25; // of silence: a server that waits for the end of a turn gets it
+const HERE_MS = 60_000; // how often the kernel is told that there is a page: after five minutes without a word it gives up
 
 /** Events: "change" (anything that is shown but the following), "level" (25 a second while the microphone is open). */
 export class OpenSession extends EventTarget {
@@ -31,8 +33,11 @@ export class OpenSession extends EventTarget {
   /** @type {BargeIn} */
   #ear;
   #index = 0;
-  #begun = false; // the kernel knows of it
-  #ending = false; // and of its end, but has not said so
+  #page = uuid(); // what the ids of this page's sessions begin with
+  #count = 0;
+  #id = ""; // of the last that began here
+  #before = ""; // the kernel's when that one began
+  #ended = ""; // of the one that is to end, here or elsewhere
   #takes_over = false; // it is to begin here as soon as it has ended elsewhere
   #release = false; // the button has been let go, and the last piece is on its way
 
@@ -60,12 +65,11 @@ export class OpenSession extends EventTarget {
     this.#said.addEventListener("change", () => this.#changed());
     this.#said.addEventListener("elsewhere", () => void this.interrupt());
     this.#said.addEventListener("played", (event) => {
-      this.#link.send({ kind: "played", ...(/** @type {CustomEvent} */ (event).detail) });
+      this.#tell("played", /** @type {CustomEvent} */ (event).detail);
       if (!this.hears) this.#measure(0);
     });
-    link.on("change:session", () => this.#follow());
+    for (const name of ["session", "session_id"]) link.on(`change:${name}`, () => this.#follow());
     for (const name of ["hold_to_talk", "muted", "notice"]) link.on(`change:${name}`, () => this.#changed());
-    link.on("change:trouble", () => this.#refused());
     link.addEventListener("severed", () => (this.#close(), this.#changed()));
   }
 
@@ -73,9 +77,10 @@ export class OpenSession extends EventTarget {
   get state() {
     if (this.#link.severed) return "closed";
     const session = this.#link.get("session");
-    if (this.#own) return session === "open" ? "open" : "opening";
+    const id = this.#current;
+    if (this.#own) return session === "open" && id === this.#id ? "open" : "opening";
     if (session === "closed") return "closed";
-    return this.#ending ? "closing" : "elsewhere";
+    return id === this.#ended || id.startsWith(this.#page) ? "closing" : "elsewhere";
   }
 
   /** This page has it. */
@@ -136,16 +141,20 @@ export class OpenSession extends EventTarget {
     const never = shutForGood();
     this.#microphone.trouble = never?.message ?? "";
     if (never) return this.#changed();
-    this.#own = new AbortController();
-    this.#begun = this.#ending = this.#takes_over = false;
+    const own = (this.#own = new AbortController());
+    this.#takes_over = false;
+    this.#before = this.#current;
+    this.#id = `${this.#page} ${++this.#count}`;
     this.#index = 0;
     this.#ear = new BargeIn(this.#said, RATE);
-    this.#link.send({ kind: "open" });
+    this.#tell("open");
+    if (this.#link.severed) return; // the kernel turns out to be dead
+    const here = setInterval(() => this.#tell("here"), HERE_MS);
+    own.signal.addEventListener("abort", () => clearInterval(here));
     this.#endHush = hush(); // what a cell says meanwhile waits until this is over
     this.#loudspeaker = SharedContext.use(RATE);
     this.#loudspeaker.resume();
-    addEventListener("pagehide", () => this.#leave(), { signal: this.#own.signal });
-    const own = this.#own;
+    addEventListener("pagehide", () => this.#leave(), { signal: own.signal });
     void this.openMicrophone().then((opened) => {
       if (!opened && this.#own === own) this.#stop();
     });
@@ -165,18 +174,17 @@ export class OpenSession extends EventTarget {
   /** The page goes: there is no time to wait for anything. */
   #leave() {
     this.#close();
-    this.#link.send({ kind: "close" });
+    this.#tell("close");
   }
 
   #stop() {
-    const session = this.#link.get("session");
-    if (!this.#own && session === "closed") return;
-    this.#ending = session !== "closed";
+    if (!this.#own && this.#link.get("session") === "closed") return;
+    const id = (this.#ended = this.#own ? this.#id : this.#current);
     this.#takes_over = false;
     // What was heard of an answer stays in the conversation; another tab says it for itself.
     const hushed = this.#own ? this.#said.hush() : Promise.resolve({});
     this.#close();
-    void hushed.then((heard) => this.#link.send({ kind: "close", ...heard }));
+    void hushed.then((heard) => this.#tell("close", { session: id, ...heard }));
     this.#changed();
   }
 
@@ -191,7 +199,7 @@ export class OpenSession extends EventTarget {
     if (!own) return;
     this.#ear.settle();
     const hushed = await this.#said.hush();
-    if (this.#own === own) this.#link.send({ kind: "interrupt", ...hushed });
+    if (this.#own === own) this.#tell("interrupt", hushed);
   }
 
   /** @param {boolean} muted */
@@ -238,7 +246,7 @@ export class OpenSession extends EventTarget {
     const own = this.#own;
     this.#ear.settle();
     const hushed = await this.#said.hush();
-    if (this.#own === own) this.#link.send({ kind: "hushed", number, ...hushed });
+    if (this.#own === own) this.#tell("hushed", { number, ...hushed });
   }
 
   /** @param {boolean} began */
@@ -263,12 +271,12 @@ export class OpenSession extends EventTarget {
   /** @param {Float32Array} samples */
   #send(samples) {
     const pcm = toPcm16(samples);
-    this.#link.send({ kind: "heard", index: this.#index++ }, [/** @type {ArrayBuffer} */ (pcm.buffer)]);
+    this.#tell("heard", { index: this.#index++ }, [/** @type {ArrayBuffer} */ (pcm.buffer)]);
   }
 
   #turnOver() {
     this.held = this.#release = false;
-    this.#link.send({ kind: "turn over", index: this.#index });
+    this.#tell("turn over", { index: this.#index });
     this.#changed();
   }
 
@@ -292,30 +300,38 @@ export class OpenSession extends EventTarget {
     this.#ear.goOn();
   }
 
+  /** The id of the kernel's session, or of its last. */
+  get #current() {
+    return String(this.#link.get("session_id") ?? "");
+  }
+
   /** The kernel says how it stands. */
   #follow() {
-    const session = this.#link.get("session");
-    if (session !== "closed") this.#begun = true;
-    else {
-      this.#ending = false;
-      if (this.#own && this.#begun) this.#over();
-      else if (this.#takes_over) this.begin();
-    }
+    const closed = this.#link.get("session") === "closed";
+    const id = this.#current;
+    if (this.#own && id === this.#id) {
+      if (closed) this.#close(); // the kernel has ended it
+    } else if (this.#own) {
+      // Not this page's: what was there when it began, or what it ended itself before. Else another page has the session.
+      if (id !== this.#before && !id.startsWith(this.#page)) this.#giveWay();
+    } else if (this.#takes_over && closed) this.begin();
+    else if (id !== this.#ended) this.#takes_over = false; // somebody was quicker
     this.#changed();
   }
 
-  /** It failed before it was open at all. */
-  #refused() {
-    const { words } = this.#link.get("trouble") ?? {};
-    if (!words || !this.#own || this.#link.get("session") !== "closed") return;
-    this.#over();
-    this.#changed();
-  }
-
-  /** The kernel has ended it. */
-  #over() {
+  /** Another page has the session, or had it meanwhile. */
+  #giveWay() {
     this.#close();
-    this.#link.send({ kind: "close" });
+    this.#tell("close"); // the kernel may have been about to begin it
+  }
+
+  /**
+   * @param {string} kind
+   * @param {object} [content]
+   * @param {ArrayBuffer[]} [buffers]
+   */
+  #tell(kind, content = {}, buffers = []) {
+    this.#link.send({ kind, session: this.#id, ...content }, buffers);
   }
 
   #close() {

@@ -135,8 +135,8 @@ export class Player extends EventTarget {
     const mode = this.#model.get("play");
     const played = Number(this.#model.get("position_s")) > 0; // in this page before it was reloaded, or in another
     if (played) this.#tell("playing", this.sound.playing);
-    else if (mode === "auto" || this.#wanted || this.#model.get("playing")) void this.play();
-    else if (mode === "queue") this.#queue();
+    else if ((mode === "auto" && !turns.hushed()) || this.#wanted || this.#model.get("playing")) void this.play();
+    else if (mode !== "click") this.#queue();
   }
 
   /** A view has gone. @param {PlayerView} view */

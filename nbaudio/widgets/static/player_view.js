@@ -193,7 +193,8 @@ export class PlayerView {
 
   /** @param {KeyboardEvent} event */
   #onKey(event) {
-    keepInside(event);
+    const chats = event.key === "Escape" && this.element.closest(".nbaudio-chat"); // it ends an answer there
+    if (!chats) keepInside(event);
     const target = event.target;
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if (target instanceof HTMLSelectElement || target instanceof HTMLInputElement) return; // with keys of their own

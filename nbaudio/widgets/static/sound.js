@@ -179,7 +179,7 @@ export class Sound extends EventTarget {
     this.first_piece_ms ||= performance.now();
     this.#early.set(framesBefore, samplesOf(pcm16));
     this.#order();
-    if (!this.#asked && this.mode !== "click" && !this.empty) this.#ask(this.mode === "auto");
+    if (!this.#asked && this.mode !== "click" && !this.empty) this.#ask(this.mode === "auto" && !turns.hushed());
     this.#changed();
   }
 

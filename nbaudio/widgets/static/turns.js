@@ -8,7 +8,7 @@
 let current = null;
 /** @type {Speaker[]} */
 const queue = [];
-let hushed = 0;
+let hushes = 0;
 
 /** Begins when those before it are over.
  * @param {Speaker} speaker */
@@ -46,7 +46,7 @@ export function queues(speaker) {
 /** What sounds gives way, and nothing begins by itself, while somebody records.
  * @returns {() => void} ends it; more than one call does nothing */
 export function hush() {
-  hushed++;
+  hushes++;
   const before = current;
   current = null;
   before?.giveWay();
@@ -54,13 +54,18 @@ export function hush() {
   return () => {
     if (ended) return;
     ended = true;
-    hushed--;
+    hushes--;
     next();
   };
 }
 
+/** @returns {boolean} whether nothing may begin by itself now */
+export function hushed() {
+  return hushes > 0;
+}
+
 function next() {
-  if (current || hushed) return;
+  if (current || hushes) return;
   current = queue.shift() ?? null;
   current?.begin();
 }

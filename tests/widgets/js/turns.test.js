@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { hush, join, leave, queues, take } from "../../../nbaudio/widgets/static/turns.js";
+import { hush, hushed, join, leave, queues, take } from "../../../nbaudio/widgets/static/turns.js";
 
 /** @type {string[]} */
 let told = [];
@@ -62,7 +62,9 @@ test("nobody begins by himself while one records", () => {
   first();
   first();
   assert.deepEqual(told, ["one begins", "one gives way"]);
+  assert.equal(hushed(), true);
   second();
+  assert.equal(hushed(), false);
   assert.deepEqual(told, ["one begins", "one gives way", "two begins"]);
 });
 
