@@ -87,7 +87,7 @@ _pieces: set[str] = set()
 
 def register_secret(secret: str) -> None:
     """Have `mask` hide this text, and any `_SHORTEST_ECHO` characters in a row of it, from now on."""
-    if len(secret) >= _SHORTEST_ECHO:
+    if len(secret) >= _SHORTEST_ECHO and secret not in _secrets:
         _secrets.add(secret)
         _pieces.update(secret[at : at + _SHORTEST_ECHO] for at in range(len(secret) - _SHORTEST_ECHO + 1))
 

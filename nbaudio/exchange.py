@@ -11,6 +11,7 @@ from typing import Any
 from nbaudio import errors
 from nbaudio.backends import chat
 from nbaudio.backends.connection import connection_to
+from nbaudio.keyless import keyless
 from nbaudio.outgoing import Addressee, Block, Outgoing, paired
 from nbaudio.settings import Backend, NbAudio
 from nbaudio.sound.spool import SpooledSound
@@ -143,13 +144,5 @@ class Exchange:
             voice=self.options.voice if self.aloud else "",
             backend=self.backend.name,
         )
-        return _keyless(reply if whole else replace(reply, audio_id="", expires_at=0))
-
-
-def _keyless(reply: Reply) -> Reply:
-    """An answer of a server that repeats the key which it was sent: it would be in the notebook, and on the disk."""
-    text, refusal = errors.without_keys(reply.text), errors.without_keys(reply.refusal)
-    calls = tuple(replace(call, arguments=errors.without_keys(call.arguments)) for call in reply.tool_calls)
-    if (text, refusal, calls) == (reply.text, reply.refusal, reply.tool_calls):
-        return reply
-    return replace(reply, text=text, refusal=refusal, tool_calls=calls, marks=())
+        # A server may repeat the key which it was sent: it would be in the notebook, and on the disk.
+        return keyless(reply if whole else replace(reply, audio_id="", expires_at=0))
