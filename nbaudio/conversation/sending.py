@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 
+from nbaudio.completing.exchange import CompletedExchange
 from nbaudio.exchange import Exchange
 from nbaudio.spending.accounts import Account, Spent
 from nbaudio.spending.answer_cache import AnswerCache, events_of, key_of
@@ -84,6 +85,8 @@ class Sending:
             self.over.set()
 
     async def _send(self, exchange: Exchange, put: Callable[[TextDelta | AudioDelta], None]) -> Reply:
+        if isinstance(exchange, CompletedExchange):
+            exchange.ledger = self._ledger
         expected = estimate(exchange)
         self._ledger.check(expected, exchange.options.model)
         with self._ledger.expecting(expected.toll):

@@ -231,11 +231,11 @@ class Conversation(Counted, WaysOut):
         CellError
             If the turn at `index` is no recording of the user.
         """
-        return transcribe(self, index, self._backend, self._account, self.name)
+        return transcribe(self, index, self._backend, self.ledger())
 
     async def atranscribe(self, index: int | None = None) -> int:
         """As `transcribe`, awaited."""
-        return await atranscribe(self, index, self._backend, self._account, self.name)
+        return await atranscribe(self, index, self._backend, self.ledger())
 
     def stream(self, *parts: Part, aloud: bool = True, **options: Any) -> Generator[Event, None, None]:
         """The answer as it comes: `TextDelta`, `AudioDelta`, at last `Finished` with the `Reply`.
