@@ -67,6 +67,11 @@ class Exchange:
         """Who else takes part in the answer and what they get, by which it is told from one without them."""
         return ()
 
+    @property
+    def speaker(self) -> Backend | None:
+        """Who says the answer, where the server that is asked does not: that is paid for beside its tokens."""
+        return None
+
     def prepare(self) -> None:
         """Have here what the request needs; where that takes a while, a progress bar shows it."""
 

@@ -92,6 +92,11 @@ class CompletedExchange(Exchange):
         sounds = [sent_name(clip)[0] for turn in self._recorded for clip in turn.clips]
         return (*self.parties.names, self.options.voice if self.parties.speak else "", *sounds)
 
+    @property
+    def speaker(self) -> Backend | None:
+        """Who says the answer."""
+        return self.parties.speak
+
     def prepare(self) -> None:
         """Fetch the weights that are needed."""
         self.parties.fetch()

@@ -88,7 +88,7 @@ class Sending:
         if isinstance(exchange, CompletedExchange):
             exchange.ledger = self._ledger
         expected = estimate(exchange)
-        self._ledger.check(expected, exchange.options.model)
+        self._ledger.check(expected, expected.unpriced or exchange.options.model)
         with self._ledger.expecting(expected.toll):
             try:
                 reply = await exchange.run(put)
