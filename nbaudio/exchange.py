@@ -57,6 +57,7 @@ class Exchange:
         self.options = fitted_options(replace(options, voice=voice), backend.dialect)
         self._turns, self._history, self._outgoing = turns, history, outgoing or Outgoing()
         self._reader = AnswerReader(self.options.audio_format, SpooledSound)
+        self._worked_on = False
         self.dead_ids: set[str] = set()
         """Audio ids that the server turned out not to know any more."""
         self.heard: dict[str, str] = {}
@@ -101,6 +102,10 @@ class Exchange:
         """What has come so far, as a reply marked partial; None where nothing has."""
         return self._reply(whole=False) if self._reader.started else None
 
+    def unanswered(self) -> Reply | None:
+        """An empty reply to a request that a server has in hand, and may charge for; None where none has."""
+        return self._reply(whole=False) if self._worked_on else None
+
     @property
     def turns(self) -> list[Turn]:
         """The conversation up to and with what is new, as it goes out: no call of a tool without its result."""
@@ -124,11 +129,14 @@ class Exchange:
     async def _send(self, put: Callable[[TextDelta | AudioDelta], None]) -> None:
         # aclosing: an exception here must close the connection now, not when the generator is collected
         connection = connection_to(self.backend, self.settings)
-        async with aclosing(chat.send(connection, self.body(), self._reader)) as events:
+        async with aclosing(chat.send(connection, self.body(), self._reader, self._note_work)) as events:
             async for event in events:
                 if isinstance(event, TextDelta) and (words := errors.without_keys(event.text)) != event.text:
                     event = TextDelta(words)
                 put(event)
+
+    def _note_work(self, works: bool) -> None:
+        self._worked_on = works
 
     def _blocks(self) -> list[Block]:
         backend, now = self.backend, time.time()
