@@ -66,6 +66,7 @@ __all__ = [
     "WeightsError",
     "mask",
     "register_secret",
+    "shortened",
     "without_keys",
 ]
 
@@ -73,21 +74,22 @@ _MASK = "[key]"
 _LONGEST = 5_000  # characters of a text that an error keeps
 _SHORTEST_ECHO = 6  # characters of a key in a row that give it away; fewer would mask plain words
 _SHORTEST_KEY = 20  # characters of one that opens something; servers without keys are given plain words, as "lm-studio"
-# Lengths are bounded, for an error's text may be a server's, and long, and these must not go slow on it.
+# An error's text may be a server's, and long, and these must not go slow on it: lengths are bounded, and a word of any
+# length is tried from where it begins, and not from each of its letters.
 _KEY_SHAPES = re.compile(
     r"\b(?:sk|ek|pk|rk)-[\w*\-]{4,}"  # OpenAI's and its imitators', whole or starred out
     r"|(?<=[Bb]earer )[^\s'\",]{8,}"
     r"|(?<=://)[^\s/@'\"]{1,256}(?=@)"  # the user name and password of an address
-    r"|[\w\-]{1,256}\*{3,256}[\w\-*]*|(?<!\*)\*{3,256}[\w\-]+",  # any word that a server starred out itself
+    r"|(?<![\w\-])[\w\-]+\*{3,256}[\w\-*]*|(?<!\*)\*{3,256}[\w\-]+",  # any word that a server starred out itself
 )
-_ELIDED = re.compile(r"([^\s'\"`.…*•=:]{2,256})(?:\.{2,8}|…|\*{1,256}|•{1,256})([^\s'\"`.…*•]{2,256})")
+_ELIDED = re.compile(r"(?<![^\s'\"`.…*•=:])([^\s'\"`.…*•=:]{2,})(?:\.{2,8}|…|\*{1,256}|•{1,256})([^\s'\"`.…*•]{2,256})")
 _secrets: set[str] = set()
 _pieces: set[str] = set()
 
 
 def register_secret(secret: str) -> None:
     """Have `mask` hide this text, and any `_SHORTEST_ECHO` characters in a row of it, from now on."""
-    if len(secret) >= _SHORTEST_ECHO:
+    if len(secret) >= _SHORTEST_ECHO and secret not in _secrets:
         _secrets.add(secret)
         _pieces.update(secret[at : at + _SHORTEST_ECHO] for at in range(len(secret) - _SHORTEST_ECHO + 1))
 
@@ -130,7 +132,7 @@ def _mask_ends(found: re.Match[str]) -> str:
     return found[0]
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
     """What a person reads of a text, which may be a page of HTML that a server sent instead of an answer."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text) - _LONGEST} characters more)"
 
@@ -152,8 +154,8 @@ class NbaudioError(Exception):
     """
 
     def __init__(self, cause: str, next_step: str = "") -> None:
-        self.cause = legible(mask(_shortened(cause)))
-        self.next_step = legible(mask(_shortened(next_step)))
+        self.cause = legible(mask(shortened(cause)))
+        self.next_step = legible(mask(shortened(next_step)))
         super().__init__(" ".join(part for part in (self.cause, self.next_step) if part))
 
     def _render_traceback_(self) -> list[str]:
@@ -261,9 +263,9 @@ class ServerRefused(RequestError):
     ) -> None:
         super().__init__(cause, next_step)
         self.status = status
-        self.code = mask(_shortened(code)) if code else code
-        self.param = mask(_shortened(param)) if param else param
-        self.request_id = mask(_shortened(request_id)) if request_id else request_id
+        self.code = mask(shortened(code)) if code else code
+        self.param = mask(shortened(param)) if param else param
+        self.request_id = mask(shortened(request_id)) if request_id else request_id
 
 
 class BadRequest(ServerRefused):

@@ -11,6 +11,7 @@ from typing import Any
 from nbaudio import errors
 from nbaudio.backends import chat
 from nbaudio.backends.connection import connection_to
+from nbaudio.keyless import keyless
 from nbaudio.outgoing import Addressee, Block, Outgoing, paired
 from nbaudio.settings import Backend, NbAudio
 from nbaudio.sound.spool import SpooledSound
@@ -56,6 +57,7 @@ class Exchange:
         self.options = fitted_options(replace(options, voice=voice), backend.dialect)
         self._turns, self._history, self._outgoing = turns, history, outgoing or Outgoing()
         self._reader = AnswerReader(self.options.audio_format, SpooledSound)
+        self._worked_on = False
         self.dead_ids: set[str] = set()
         """Audio ids that the server turned out not to know any more."""
         self.heard: dict[str, str] = {}
@@ -65,6 +67,11 @@ class Exchange:
     def others(self) -> tuple[str, ...]:
         """Who else takes part in the answer and what they get, by which it is told from one without them."""
         return ()
+
+    @property
+    def speaker(self) -> Backend | None:
+        """Who says the answer, where the server that is asked does not: that is paid for beside its tokens."""
+        return None
 
     def prepare(self) -> None:
         """Have here what the request needs; where that takes a while, a progress bar shows it."""
@@ -95,6 +102,10 @@ class Exchange:
         """What has come so far, as a reply marked partial; None where nothing has."""
         return self._reply(whole=False) if self._reader.started else None
 
+    def unanswered(self) -> Reply | None:
+        """An empty reply to a request that a server has in hand, and may charge for; None where none has."""
+        return self._reply(whole=False) if self._worked_on else None
+
     @property
     def turns(self) -> list[Turn]:
         """The conversation up to and with what is new, as it goes out: no call of a tool without its result."""
@@ -118,11 +129,14 @@ class Exchange:
     async def _send(self, put: Callable[[TextDelta | AudioDelta], None]) -> None:
         # aclosing: an exception here must close the connection now, not when the generator is collected
         connection = connection_to(self.backend, self.settings)
-        async with aclosing(chat.send(connection, self.body(), self._reader)) as events:
+        async with aclosing(chat.send(connection, self.body(), self._reader, self._note_work)) as events:
             async for event in events:
                 if isinstance(event, TextDelta) and (words := errors.without_keys(event.text)) != event.text:
                     event = TextDelta(words)
                 put(event)
+
+    def _note_work(self, works: bool) -> None:
+        self._worked_on = works
 
     def _blocks(self) -> list[Block]:
         backend, now = self.backend, time.time()
@@ -143,13 +157,5 @@ class Exchange:
             voice=self.options.voice if self.aloud else "",
             backend=self.backend.name,
         )
-        return _keyless(reply if whole else replace(reply, audio_id="", expires_at=0))
-
-
-def _keyless(reply: Reply) -> Reply:
-    """An answer of a server that repeats the key which it was sent: it would be in the notebook, and on the disk."""
-    text, refusal = errors.without_keys(reply.text), errors.without_keys(reply.refusal)
-    calls = tuple(replace(call, arguments=errors.without_keys(call.arguments)) for call in reply.tool_calls)
-    if (text, refusal, calls) == (reply.text, reply.refusal, reply.tool_calls):
-        return reply
-    return replace(reply, text=text, refusal=refusal, tool_calls=calls, marks=())
+        # A server may repeat the key which it was sent: it would be in the notebook, and on the disk.
+        return keyless(reply if whole else replace(reply, audio_id="", expires_at=0))

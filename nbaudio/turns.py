@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from nbaudio.captions.phrases import Captions, PhraseTimer
@@ -85,17 +86,14 @@ class Turn:
 
         Raises
         ------
-        RequestError
-            In one of its kinds.
+        BudgetExceeded, RequestError
+            Before anything is sent, and in one of its kinds.
         ClipError
             If it has no sound.
         """
-        from nbaudio.backends import loop
-        from nbaudio.backends.transcribing import begin
-
         if not self.clips:
             raise ClipError("This turn has no sound.", "Its words are in .text.")
-        return replace(self, transcript=loop.wait(begin(self.clips)))
+        return replace(self, transcript=_words_of(self.clips))
 
     @property
     def clip(self) -> Clip | None:
@@ -238,7 +236,6 @@ class Reply(ShownOnce, Turn):
             elif isinstance(sound, Recorded):
                 clip = Clip(sound)
         except ClipError as error:  # the words have come all the same
-            clip = None
             unreadable = f"The server's sound can't be played: {error.cause}"
         known["model"] = answer.model or known.get("model", "")
         return cls(
@@ -261,10 +258,9 @@ class Reply(ShownOnce, Turn):
     def captions(self) -> Captions:
         """Its words with the times at which they sound, as WebVTT and SRT too; empty without words or without sound.
 
-        The offline engine knows when each sentence begins, where it is streamed, and so
-        does who speaks for a server that can't. Else the times are an estimate: by the order in which words and
-        sound came, by the length of the words, and by the pauses in the sound. See ``docs/captions.md`` for how far
-        off they are.
+        The offline engine knows when each sentence begins, where it is streamed, and so does who speaks for a server
+        that can't. Else the times are an estimate: by the order in which words and sound came, by the length of the
+        words, and by the pauses in the sound. See ``docs/captions.md`` for how far off they are.
         """
         # Of an answer that was cut the words may have run ahead of the sound.
         by_sentences = self.offline or bool(self.spoken_by)
@@ -298,13 +294,12 @@ class Reply(ShownOnce, Turn):
         RequestError
             In one of its kinds.
         """
-        from nbaudio.backends import loop
-        from nbaudio.backends.transcribing import begin, offline_ears
+        from nbaudio.backends.transcribing import offline_ears
         from nbaudio.comparing import compared
 
         if not self.clips:
             raise ClipError("This answer has no sound to listen to.", "Its words are in .text.")
-        return compared(self.text, loop.wait(begin(self.clips, backend or offline_ears())))
+        return compared(self.text, _words_of(self.clips, backend or offline_ears()))
 
     def __repr__(self) -> str:
         words = self.text if len(self.text) <= 60 else self.text[:57] + "..."
@@ -389,6 +384,11 @@ class Reply(ShownOnce, Turn):
         except NbaudioError:  # a file of prices that is broken says so where something is asked; here it is shown
             cost = None
         return "unknown" if cost is None else str(cost)
+
+
+def _words_of(clips: tuple[Clip, ...], backend: Backend | None = None) -> str:
+    # By its name: what is paid for goes by the books, and these are made of turns.
+    return str(import_module("nbaudio.transcribing.calls").words_of(clips, backend))
 
 
 def _clip_of(sound: bytes, audio_format: str) -> Clip:

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from openai_server import Gate, OpenAIServer, Scripted, ToolCall
 
 import nbaudio as nba
 from nbaudio import errors
+from nbaudio.journal.watcher import journal
 from nbaudio.wire.answers import AnswerReader
 
 
@@ -332,3 +334,63 @@ def test_a_key_that_is_said_is_nowhere(
     assert sum(path.suffix == ".answer" for path in files) == 3
     for said in [*(path.read_bytes() for path in files), *(repr(request.body).encode() for request in server.requests)]:
         assert key.encode() not in said
+
+
+TYPED = "sk-proj-0123456789-that-is-typed-in"
+PUT_IN = {
+    "a turn": lambda chat: chat.append(nba.Turn("user", f"My {TYPED}.")),
+    "an answer": lambda chat: chat.append(nba.Reply(text=f"Your {TYPED}.", refusal=TYPED)),
+    "a turn that becomes an answer": lambda chat: chat.append(nba.Turn("assistant", f"Your {TYPED}.")),
+    "a call": lambda chat: chat.append(nba.Reply(tool_calls=(nba.ToolCall("1", "look", f'{{"key": "{TYPED}"}}'),))),
+    "a result": lambda chat: chat.append(nba.ToolResult(text=TYPED)),
+    "in the place of another": lambda chat: chat.__setitem__(0, nba.Turn("user", TYPED)),
+    "other words": lambda chat: chat.edit(0, text=f"My {TYPED}."),
+    "a transcript": lambda chat: chat.edit(0, transcript=f"My {TYPED}."),
+    "instructions": lambda chat: setattr(chat, "instructions", f"Say {TYPED}."),
+}
+
+
+@pytest.mark.parametrize("put_in", PUT_IN.values(), ids=PUT_IN)
+def test_a_key_that_is_put_in_is_nowhere(
+    put_in: Callable[[nba.Conversation], None], journal_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", TYPED)  # nothing has been asked yet that would have needed it
+    chat = nba.Conversation([nba.Turn("user", "Hello.")])
+    with pytest.warns(errors.NbaudioWarning, match="A key stood in"):
+        put_in(chat)
+    chat.append("Well?")
+    journal.close()
+    with zipfile.ZipFile(chat.save(tmp_path / "talk.nbaudio")) as saved:
+        saved.extract("conversation.json", tmp_path)
+    chat.export(tmp_path / "talk.html")
+    shown = f"{[turn._repr_mimebundle_() for turn in chat if isinstance(turn, nba.Reply)]} {chat._repr_mimebundle_()}"
+    assert "[key]" in (tmp_path / "conversation.json").read_text(encoding="utf-8")
+    for said in (shown.encode(), repr([*chat]).encode(), *(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())):
+        assert TYPED.encode() not in said
+
+
+def test_a_key_in_messages_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", TYPED)
+    told = [{"role": "system", "content": f"Use {TYPED}."}, {"role": "user", "content": f"My {TYPED}."}]
+    with pytest.warns(errors.NbaudioWarning, match="A key stood in"):
+        chat = nba.Conversation.from_messages(told)
+    assert (chat.instructions, chat[0].text) == ("Use [key].", "My [key].")
+
+
+def test_a_key_in_the_very_first_question_is_not_sent(server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.api_key = TYPED
+    monkeypatch.setenv("NBAUDIO_API_KEY_ENV", "MY_KEY")
+    monkeypatch.setenv("MY_KEY", TYPED)
+    chat = nba.Conversation()
+    with pytest.warns(errors.NbaudioWarning, match="A key stood in what you said"):
+        chat.say(f"My {TYPED}.")
+    assert chat[0].text == "My [key]."
+    assert TYPED not in repr(server.requests[0].body)
+
+
+def test_an_answer_that_loses_a_key_times_its_words_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", TYPED)
+    with pytest.warns(errors.NbaudioWarning, match="A key stood in a turn"):
+        chat = nba.Conversation([nba.Reply(text=f"Your {TYPED}.", marks=((30, 100),))])
+    assert isinstance(chat[0], nba.Reply)
+    assert chat[0].marks == ()

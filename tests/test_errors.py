@@ -157,6 +157,16 @@ def test_masking_a_long_text_takes_no_time(text: str) -> None:
     assert time.perf_counter() - begun < 5  # quadratic took 30 s
 
 
+@pytest.mark.parametrize("text", ["a", "a-", "a…", "a..b"])
+def test_masking_takes_no_longer_for_long_words(text: str) -> None:
+    register_secret("q7Zk02LmPw93Xr51TbNd")
+    begun = time.process_time()
+
+    mask(text * (1_000_000 // len(text)) + "…")
+
+    assert time.process_time() - begun < 4  # 256 tries for each letter took 9 s
+
+
 # -- what an error is ---------------------------------------------------------------------------------------
 
 

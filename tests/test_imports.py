@@ -26,7 +26,7 @@ LEVELS = (
     ("engine",),
     ("backends", "serving"),
     (
-        *("turns", "records", "events", "outgoing", "exchange", "journal", "spending"),
+        *("turns", "keyless", "records", "events", "outgoing", "exchange", "journal", "spending"),
         *("transcribing", "speaking", "completing", "conversation", "realtime", "history", "doctor", "demo"),
     ),
     ("widgets",),

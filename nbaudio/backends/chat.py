@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any
 
 from nbaudio import errors
@@ -16,9 +16,21 @@ __all__ = ["send"]
 
 
 async def send(
-    connection: Connection, body: Mapping[str, Any], reader: AnswerReader
+    connection: Connection,
+    body: Mapping[str, Any],
+    reader: AnswerReader,
+    works: Callable[[bool], None] = lambda _: None,
 ) -> AsyncGenerator[TextDelta | AudioDelta, None]:
     """What arrives, as it arrives; `reader` holds all of it, also when this ends in an error.
+
+    Parameters
+    ----------
+    connection : Connection
+    body : mapping
+    reader : AnswerReader
+    works : callable
+        Is told whether the server works on the request, and may charge for it: from when the last of it goes out, until
+        it is refused.
 
     Raises
     ------
@@ -32,7 +44,9 @@ async def send(
     taking = shaped or reader
     try:
         async with connection.post(
-            dialect.chat_path, lambda: {"content": _bytes_of(parts), "headers": headers}
+            dialect.chat_path,
+            lambda: {"content": _bytes_of(parts, works), "headers": headers},
+            refused=lambda: works(False),
         ) as response:
             # Branch on what came, not on what was asked for: some servers ignore `stream`.
             if response.headers.get("content-type", "").startswith("text/event-stream"):
@@ -57,8 +71,10 @@ async def send(
         raise errors.ReplyCut(f"The answer of {server} ended in the middle.", AGAIN)
 
 
-async def _bytes_of(parts: list[bytes | Inline]) -> AsyncIterator[bytes]:
-    for part in parts:
+async def _bytes_of(parts: list[bytes | Inline], works: Callable[[bool], None]) -> AsyncIterator[bytes]:
+    for place, part in enumerate(parts):
+        if place == len(parts) - 1:
+            works(True)
         if isinstance(part, Inline):
             for piece in part.pieces():
                 yield piece

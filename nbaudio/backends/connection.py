@@ -56,7 +56,9 @@ class Connection:
         )
 
     @asynccontextmanager
-    async def post(self, path: str, make: Callable[[], dict[str, Any]]) -> AsyncIterator[httpx.Response]:
+    async def post(
+        self, path: str, make: Callable[[], dict[str, Any]], *, refused: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[httpx.Response]:
         """The response once its status is good, after as many tries as the rules allow.
 
         A request is sent again only until an answer has begun: later would bill and speak twice.
@@ -67,6 +69,8 @@ class Connection:
             Below the address of the backend.
         make : callable
             Gives what httpx takes as `content` and `headers`, or `data` and `files`; called for each try.
+        refused : callable
+            Called for each try that the server has answered with an error.
 
         Raises
         ------
@@ -88,6 +92,7 @@ class Connection:
                     with self._breaking_off():
                         yield response
                     return
+                refused()
                 said = await _words_of(response)
                 pause = wait_s(attempt, response.headers)
                 if last or pause is None or not is_retryable(response.status_code, said, response.headers):

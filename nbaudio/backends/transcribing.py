@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from concurrent.futures import Future
-from contextlib import aclosing
+from collections.abc import AsyncGenerator
 
 from nbaudio import errors
-from nbaudio.backends import loop
-from nbaudio.backends.connection import AGAIN, DONE, Connection, connection_to
+from nbaudio.backends.connection import AGAIN, DONE, Connection
 from nbaudio.servers.backend import ears
-from nbaudio.settings import OFFLINE_URL, Backend, NbAudio, offline_installed, settings
-from nbaudio.sound.clip import Clip
+from nbaudio.settings import OFFLINE_URL, Backend, offline_installed
 from nbaudio.wire.dialects import dialect_for
 from nbaudio.wire.transcriptions import TRANSLATION_PATH, TranscriptionOptions, file_part, form_fields
 from nbaudio.wire.transcripts import Event, TranscriptReader
 
-__all__ = ["begin", "offline_ears", "ready", "send"]
+__all__ = ["offline_ears", "ready", "send"]
 
 
 async def send(
@@ -75,28 +71,6 @@ async def send(
         raise errors.ReplyCut(f"The transcript of {server} ended in the middle.", AGAIN)
 
 
-def begin(clips: Sequence[Clip], backend: Backend | None = None) -> Future[str]:
-    """Have the words of a recording written down, while something else goes on.
-
-    It is sent as it is: `nbaudio.transcribing` is for what is too long for that.
-
-    Parameters
-    ----------
-    clips : sequence of Clip
-        In one or several pieces.
-    backend : Backend, optional
-        By default the one that the settings say. `transcription_model` of the settings, else of the server's dialect,
-        is the model.
-
-    Raises
-    ------
-    RequestError
-        By the future's ``result()``, in one of its kinds; its text names the setting that may be wrong.
-    """
-    chosen = settings()
-    return loop.start(_words, tuple(clips), ready(backend or chosen.resolve()), chosen)
-
-
 def offline_ears() -> Backend:
     """The offline engine, whatever the settings say.
 
@@ -121,21 +95,6 @@ def ready(backend: Backend) -> Backend:
         if not is_here("hear"):
             fetch(["hear"])
     return backend
-
-
-async def _words(clips: Sequence[Clip], backend: Backend, chosen: NbAudio) -> str:
-    # The setting names a model of the server that the settings name, which the offline ears need not be.
-    named = "" if backend.offline else chosen.transcription_model
-    options = TranscriptionOptions(named or backend.dialect.transcription_model)
-    connection = connection_to(backend, chosen)
-    said = []
-    for clip in clips:
-        reader = TranscriptReader()
-        async with aclosing(send(connection, options, clip.for_model(), reader)) as events:
-            async for _ in events:
-                continue
-        said.append(reader.heard().text)
-    return " ".join(filter(None, said))
 
 
 def _next_step(error: errors.ServerRefused, backend: Backend, model: str) -> str:

@@ -20,6 +20,7 @@ from nbaudio.outgoing import Outgoing
 from nbaudio.servers.backend import Backend
 from nbaudio.settings import NbAudio
 from nbaudio.sound.names import sent_name
+from nbaudio.spending.ledger import Ledger
 from nbaudio.turns import OFFLINE_ENGINE, Reply, Turn
 from nbaudio.wire.answers import Answer, AudioDelta, TextDelta
 from nbaudio.wire.requests import Options
@@ -82,12 +83,19 @@ class CompletedExchange(Exchange):
         super().__init__(self._new, backend, silent, settings, history=self._said)
         self.aloud = options.aloud
         self._spoken: SpokenAnswer | None = None
+        self.ledger: Ledger | None = None
+        """The books that what is heard stands on, beside the request's own tokens."""
 
     @property
     def others(self) -> tuple[str, ...]:
         """The parties, the voice, and the recordings that are told in words."""
         sounds = [sent_name(clip)[0] for turn in self._recorded for clip in turn.clips]
         return (*self.parties.names, self.options.voice if self.parties.speak else "", *sounds)
+
+    @property
+    def speaker(self) -> Backend | None:
+        """Who says the answer."""
+        return self.parties.speak
 
     def prepare(self) -> None:
         """Fetch the weights that are needed."""
@@ -136,7 +144,7 @@ class CompletedExchange(Exchange):
 
     async def _hear(self, backend: Backend) -> None:
         """Put the words of recordings in the place of their sound."""
-        ears, asked = TranscribingEars(backend), self._question
+        ears, asked = TranscribingEars(backend, self.ledger), self._question
         for turns in (self._said, self._new):
             for place, turn in enumerate(turns):
                 if turn.role != "user" or not turn.clips or turn.transcript:

@@ -32,8 +32,3 @@ class Counted:
     def spent(self) -> Spent:
         """Requests, tokens and money together, and how many answers came from the cache."""
         return self._account.spent
-
-    @property
-    def account(self) -> Account:
-        """Where else is entered what belongs to it: its recordings that are written down."""
-        return self._account

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nbaudio import errors
+from nbaudio.keyless import keyless_text
 from nbaudio.settings import Backend, NbAudio
 from nbaudio.spending.answer_cache import AnswerCache, answer_cache
 from nbaudio.spending.budget import Budget
@@ -33,7 +34,7 @@ class Given(dict[str, Any]):
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Given:
-        """The options that there are.
+        """The options that there are, with instructions that hold no key.
 
         Raises
         ------
@@ -46,7 +47,10 @@ class Given(dict[str, Any]):
                 near = difflib.get_close_matches(name, [*known, "aloud"], n=1)
                 hint = f"Did you mean {near[0]}?" if near else f"Known ones: {', '.join(known)}."
                 raise errors.CellError(f"There is no option {name!r}.", hint)
-        return cls({name: value for name, value in options.items() if value is not None})
+        given = cls({name: value for name, value in options.items() if value is not None})
+        if isinstance(told := given.get("instructions"), str):
+            given["instructions"] = keyless_text(told, "the instructions")
+        return given
 
     def over(self, options: Mapping[str, Any]) -> Given:
         """These, with others that come before them."""

@@ -6,6 +6,8 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 
+from nbaudio.completing.exchange import CompletedExchange
+from nbaudio.errors import TimedOut
 from nbaudio.exchange import Exchange
 from nbaudio.spending.accounts import Account, Spent
 from nbaudio.spending.answer_cache import AnswerCache, events_of, key_of
@@ -84,14 +86,19 @@ class Sending:
             self.over.set()
 
     async def _send(self, exchange: Exchange, put: Callable[[TextDelta | AudioDelta], None]) -> Reply:
+        if isinstance(exchange, CompletedExchange):
+            exchange.ledger = self._ledger
         expected = estimate(exchange)
-        self._ledger.check(expected, exchange.options.model)
+        self._ledger.check(expected, expected.unpriced or exchange.options.model)
         with self._ledger.expecting(expected.toll):
             try:
                 reply = await exchange.run(put)
-            except BaseException:
-                if (partial := exchange.partial()) is not None:
-                    self._ledger.enter(_spent(exchange, expected, partial))
+            except BaseException as error:
+                came = exchange.partial()
+                if came is None and isinstance(error, (asyncio.CancelledError, TimedOut)):
+                    came = exchange.unanswered()  # the server goes on with it, and charges for it
+                if came is not None:
+                    self._ledger.enter(_spent(exchange, expected, came))
                 raise
             await self._ledger.enter_on_thread(_spent(exchange, expected, reply))
         learn(exchange, expected, reply)

@@ -28,6 +28,7 @@ from nbaudio.conversation.watching import Watcher
 from nbaudio.conversation.ways_out import WaysOut
 from nbaudio.events import Event, Finished, ToolCalled, ToolReturned
 from nbaudio.journal.watcher import journal
+from nbaudio.keyless import keyless
 from nbaudio.outgoing import Outgoing
 from nbaudio.settings import Backend, settings
 from nbaudio.spending.accounts import Account, Spent
@@ -225,16 +226,16 @@ class Conversation(Counted, WaysOut):
 
         Raises
         ------
-        RequestError
-            In one of its kinds; what came before it is kept.
+        BudgetExceeded, RequestError
+            Of a kind of these; what came before it is kept.
         CellError
             If the turn at `index` is no recording of the user.
         """
-        return transcribe(self, index, self._backend, self._account, self.name)
+        return transcribe(self, index, self._backend, self.ledger())
 
     async def atranscribe(self, index: int | None = None) -> int:
         """As `transcribe`, awaited."""
-        return await atranscribe(self, index, self._backend, self._account, self.name)
+        return await atranscribe(self, index, self._backend, self.ledger())
 
     def stream(self, *parts: Part, aloud: bool = True, **options: Any) -> Generator[Event, None, None]:
         """The answer as it comes: `TextDelta`, `AudioDelta`, at last `Finished` with the `Reply`.
@@ -310,7 +311,7 @@ class Conversation(Counted, WaysOut):
         toolbox = given.toolbox()
         answering = Answering(
             self._turns[: again.at if again is not None else None],
-            question,
+            keyless(question, "what you said"),  # this server's key may be known only now
             backend,
             given.request(backend, chosen, toolbox, aloud=aloud),
             chosen,
@@ -391,8 +392,7 @@ def _fetch_weights() -> None:
     """Have the offline engine's weights here, with a progress bar where they are still to come."""
     from nbaudio.engine.weights.models import MODELS, fetch, ready
 
-    missing = [name for name in MODELS if not ready(name)]
-    if missing:
+    if missing := [name for name in MODELS if not ready(name)]:
         fetch(missing)
 
 

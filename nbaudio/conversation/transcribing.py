@@ -9,7 +9,7 @@ from nbaudio import errors
 from nbaudio.backends import loop
 from nbaudio.conversation.turnlist import TurnList
 from nbaudio.settings import Backend
-from nbaudio.spending.accounts import Account
+from nbaudio.spending.ledger import Ledger
 from nbaudio.transcribing.several import start_each
 from nbaudio.turns import Turn
 
@@ -20,18 +20,15 @@ def transcribe(
     turns: TurnList,
     index: int | None = None,
     backend: Backend | None = None,
-    account: Account | None = None,
-    name: str = "",
+    ledger: Ledger | None = None,
 ) -> int:
     """Have recordings of the user written down; gives how many have words now that had none.
 
-    What came before an error or an interrupt is kept. `account` and `name` are the conversation's, for its books.
+    What came before an error or an interrupt is kept. `ledger` is the conversation's.
     """
     wanted = _wanted(turns, index)
     words: dict[str, str] = {}
-    future = start_each(
-        {turn.id: turn.clips for turn in wanted}, words.__setitem__, backend=backend, account=account, name=name
-    )
+    future = start_each({turn.id: turn.clips for turn in wanted}, words.__setitem__, backend=backend, ledger=ledger)
     try:
         loop.wait(future)
     except KeyboardInterrupt:
@@ -46,15 +43,12 @@ async def atranscribe(
     turns: TurnList,
     index: int | None = None,
     backend: Backend | None = None,
-    account: Account | None = None,
-    name: str = "",
+    ledger: Ledger | None = None,
 ) -> int:
     """As `transcribe`, awaited."""
     wanted = _wanted(turns, index)
     words: dict[str, str] = {}
-    future = start_each(
-        {turn.id: turn.clips for turn in wanted}, words.__setitem__, backend=backend, account=account, name=name
-    )
+    future = start_each({turn.id: turn.clips for turn in wanted}, words.__setitem__, backend=backend, ledger=ledger)
     try:
         await asyncio.wrap_future(future)
     finally:

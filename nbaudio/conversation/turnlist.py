@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import time
 import uuid
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias, overload
 
 from nbaudio import errors
+from nbaudio.keyless import keyless
 from nbaudio.sound.clip import Clip
 from nbaudio.turns import Reply, ToolResult, Turn
 from nbaudio.wire.tool_calls import ToolCall
@@ -109,7 +109,7 @@ class TurnList(Sequence[Turn]):
         if parts:
             said = turn_of(parts)
             fields = {"text": said.text, "clips": said.clips, **fields}
-        new = _with_true_id(replace(old, **fields), old)
+        new = _with_true_id(keyless(replace(old, **fields), "a turn"), old)
         if new.clips != old.clips and "transcript" not in fields:
             new = replace(new, transcript="")
         self._turns[index] = new
@@ -198,11 +198,7 @@ def turn_of(parts: Iterable[Part]) -> Turn:
     text = "\n\n".join(word.strip() for word in words if word.strip())
     if not text and not clips:
         raise errors.CellError("There is nothing to say.", "Give some words, a clip, or both.")
-    if (keyless := errors.without_keys(text)) != text:
-        warnings.warn(
-            "A key stood in what you said. It was left out: [key] is there.", errors.NbaudioWarning, stacklevel=2
-        )
-    return Turn("user", keyless, tuple(clips), time.time())
+    return keyless(Turn("user", text, tuple(clips), time.time()), "what you said")
 
 
 def _entered(turn: Turn | Clip | str) -> Turn:
@@ -214,13 +210,13 @@ def _entered(turn: Turn | Clip | str) -> Turn:
     kind = {"user": Turn, "assistant": Reply, "tool": ToolResult}.get(turn.role)
     if type(turn) is Turn and kind is Reply:
         shared = {name: getattr(turn, name) for name in Turn.__dataclass_fields__}
-        return Reply(**shared)
+        return keyless(Reply(**shared), "a turn")
     if kind is None or not isinstance(turn, kind) or (kind is Turn and type(turn) is not Turn):
         raise errors.CellError(
             f"A {type(turn).__name__} of the role {turn.role!r} can't stand in a conversation.",
             'Give a Turn("user", ...), a Reply(...), or a ToolResult(...); instructions are chat.instructions.',
         )
-    return turn
+    return keyless(turn, "a turn")
 
 
 def _apart(turns: list[Turn]) -> list[Turn]:

@@ -58,7 +58,7 @@ class Heard:
         try:
             if self._trouble is not None:
                 raise self._trouble
-            self._future = start(self._clips, account=self._talk.account, name=self._talk.name)
+            self._future = start(self._clips, ledger=self._talk.ledger())
         except NbaudioError as error:
             self._words = ""
             self._warn(f"What you said could not be written down: {error}")

@@ -13,7 +13,7 @@ from nbaudio.settings import Backend
 from nbaudio.speaking.passage import Order, Passage
 from nbaudio.spending.accounts import Spent
 from nbaudio.spending.budget import Budget
-from nbaudio.spending.estimate import TOKENS_OUT_PER_S, Estimate, Toll, text_tokens
+from nbaudio.spending.estimate import S_PER_CHARACTER, TOKENS_OUT_PER_S, Estimate, Toll, text_tokens
 from nbaudio.spending.ledger import Ledger
 from nbaudio.wire.answers import STREAM_SAMPLE_RATE
 from nbaudio.wire.usage import Usage
@@ -22,7 +22,6 @@ __all__ = ["BOOKED_AS", "Paying"]
 
 BOOKED_AS = "(spoken texts)"
 """Their row in what `nbaudio.usage` shows."""
-_S_PER_CHARACTER = 0.08  # gpt-4o-mini-tts said 405 characters in 33.4 s
 _LESS = "speak less"
 
 
@@ -62,7 +61,7 @@ class Paying:
         """
         guesses = []
         for text in texts:
-            sound_s = len(text) * _S_PER_CHARACTER / self._order.speed
+            sound_s = len(text) * S_PER_CHARACTER / self._order.speed
             usage = self._usage(text_tokens([text, told]), text_tokens([text]) if echoes else 0, sound_s, text)
             guesses.append(Estimate(usage, 0.0, sound_s, self._cost(usage, model)))
         usage = sum((guess.usage for guess in guesses), Usage())

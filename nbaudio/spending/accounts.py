@@ -9,7 +9,7 @@ from typing import Any
 
 from nbaudio.display.table import Table
 from nbaudio.prices import Cost, dollars
-from nbaudio.spending.estimate import TOKENS_IN_PER_S, Toll, known_cost
+from nbaudio.spending.estimate import TOKENS_IN_PER_S, Toll, least_cost
 from nbaudio.turns import Reply, Turn
 from nbaudio.wire.usage import Usage
 
@@ -37,7 +37,7 @@ class Spent:
         """What one answer took."""
         if reply.cached:
             return cls(from_cache=1)
-        used, cost = reply.usage, Cost() + known_cost(reply)
+        used, cost = reply.usage, least_cost(reply)
         reported = bool(used.input_tokens or used.output_tokens)
         if toll is None:  # of an answer of another day only this is known
             toll = Toll(used.input_tokens + used.output_tokens, cost, _sound_s(reply))
@@ -169,7 +169,7 @@ def _row(name: str, spent: Spent) -> list[str]:
 
 
 def _money(cost: Cost, answers: int) -> str:
-    if cost.unknown and cost.unknown == answers:
+    if cost.unknown and cost.unknown == answers and not cost.usd:
         return "unknown"
     return f"at least {dollars(cost.usd)}; {cost.unknown} unknown" if cost.unknown else dollars(cost.usd)
 

@@ -7,6 +7,7 @@ takes their place. Four bytes of text are taken for a token, which is about righ
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Iterable
@@ -28,6 +29,7 @@ __all__ = [
     "estimate",
     "known_cost",
     "learn",
+    "least_cost",
     "request_size",
     "text_tokens",
     "toll_of",
@@ -35,6 +37,8 @@ __all__ = [
 
 TOKENS_IN_PER_S = 10.0
 TOKENS_OUT_PER_S = 20.0
+S_PER_CHARACTER = 0.08
+"""Of speech: gpt-4o-mini-tts said 405 characters in 33.4 s."""
 _BYTES_PER_TOKEN = 4
 _USUAL = {True: (50, 300), False: (150, 0)}  # tokens of text and of sound, spoken (15 s) or not; a guess
 _ENOUGH_S = 1.0  # of sound, before a rate is worth more than the guess: tokens are whole numbers
@@ -57,13 +61,14 @@ class Estimate:
     """What a request and a usual answer to it are likely to take.
 
     `usage` are the tokens of both; `sound_in_s` is how much sound goes out, in seconds, and `sound_out_s` how much is
-    likely to come; `cost` is None where the price is not known.
+    likely to come; `cost` is None where the price is not known, which is that of the model `unpriced`.
     """
 
     usage: Usage
     sound_in_s: float
     sound_out_s: float
     cost: Cost | None
+    unpriced: str = ""
 
     @property
     def toll(self) -> Toll:
@@ -141,7 +146,15 @@ def estimate(exchange: Exchange) -> Estimate:
     text_in, audio_in = _tokens(text_bytes), _whole(sound_in_s * habits.tokens_in_per_s)
     text_out, audio_out = habits.usual_answer(aloud=options.aloud, most=options.max_completion_tokens)
     usage = _usage(text_in, audio_in, text_out, audio_out)
-    return Estimate(usage, sound_in_s, audio_out / habits.tokens_out_per_s, _cost(exchange, usage))
+    own, characters = _cost(exchange, usage), text_out * _BYTES_PER_TOKEN
+    said = _speaker_cost(exchange, characters, characters * S_PER_CHARACTER)
+    return Estimate(
+        usage,
+        sound_in_s,
+        audio_out / habits.tokens_out_per_s,
+        None if own is None or said is None else own + said,
+        unpriced=options.model if own is None else _speaker_model(exchange) if said is None else "",
+    )
 
 
 def request_size(exchange: Exchange) -> RequestSize:
@@ -160,16 +173,24 @@ def request_size(exchange: Exchange) -> RequestSize:
 
 
 def toll_of(exchange: Exchange, expected: Estimate, reply: Reply) -> Toll:
-    """What an answer took: as the server reported it, else as far as can be told from what was sent and what came."""
+    """What an answer took: as the server reported it, else as far as can be told from what was sent and what came.
+
+    What another server took to say it is told from the words and the sound. What another took to hear is entered where
+    that was asked for.
+    """
     sound_out_s = _seconds(reply.clips)
-    usage, cost = reply.usage, known_cost(reply)
+    usage, cost = reply.usage, _own_cost(reply)
     if not (usage.input_tokens or usage.output_tokens):
         # Of sound that another made of the words the server has no tokens.
         audio_out = _whole(sound_out_s * _habits(exchange).tokens_out_per_s) if exchange.options.aloud else 0
         sent = expected.usage
         usage = _usage(sent.input_text_tokens, sent.input_audio_tokens, text_tokens([reply.text]), audio_out)
-        cost = known_cost(replace(reply, usage=usage, model=reply.model or exchange.options.model))
-    return Toll(usage.input_tokens + usage.output_tokens, Cost() + cost, expected.sound_in_s + sound_out_s)
+        cost = _own_cost(replace(reply, usage=usage, model=reply.model or exchange.options.model))
+    paid = Cost() + cost
+    if sound_out_s:
+        with contextlib.suppress(SetupError):  # as in `known_cost`
+            paid += _speaker_cost(exchange, len(reply.text), sound_out_s)
+    return Toll(usage.input_tokens + usage.output_tokens, paid, expected.sound_in_s + sound_out_s)
 
 
 def known_cost(reply: Reply) -> Cost | None:
@@ -178,6 +199,19 @@ def known_cost(reply: Reply) -> Cost | None:
         return reply.cost
     except SetupError:  # it could be when the request was sent, and the answer must not be lost for it
         return None
+
+
+def least_cost(reply: Reply) -> Cost:
+    """What an answer cost, as far as that is known: where another server heard or spoke, the tokens of its own."""
+    known = known_cost(reply)
+    if known is not None:
+        return known
+    return (_own_cost(reply) or Cost()) + None
+
+
+def _own_cost(reply: Reply) -> Cost | None:
+    """What the server took that answered, whoever heard or spoke for it."""
+    return known_cost(replace(reply, heard_by="", spoken_by="") if reply.heard_by or reply.spoken_by else reply)
 
 
 def learn(exchange: Exchange, expected: Estimate, reply: Reply) -> None:
@@ -233,6 +267,20 @@ def _cost(exchange: Exchange, usage: Usage) -> Cost | None:
         return Cost()
     price = price_of(exchange.options.model, server=exchange.backend.name)
     return price.of(usage) if price is not None else None
+
+
+def _speaker_cost(exchange: Exchange, characters: int, sound_s: float) -> Cost | None:
+    """About what it takes to have an answer of this length said by another; nothing where nobody else says it."""
+    who = exchange.speaker
+    if who is None or who.offline or not characters:
+        return Cost()
+    price = price_of(who.dialect.speech_model, server=who.name)
+    words, sound = _tokens(characters), _whole(sound_s * TOKENS_OUT_PER_S)
+    return price.of(replace(_usage(words, 0, 0, sound), characters=characters)) if price is not None else None
+
+
+def _speaker_model(exchange: Exchange) -> str:
+    return f"{exchange.speaker.dialect.speech_model} on {exchange.speaker.name}" if exchange.speaker else ""
 
 
 def _habits(exchange: Exchange) -> _Habits:

@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 
-from nbaudio.errors import NbaudioWarning, mask, without_keys
+from nbaudio.errors import NbaudioWarning, mask, shortened, without_keys
 
-__all__ = ["Outcome", "outcome_of_error", "outcome_of_value", "warn"]
+__all__ = ["Outcome", "outcome_of_error", "outcome_of_value", "said_by", "warn"]
 
 _NOWHERE = ("nbaudio", 0)  # no line of the person's is at fault
+_LONGEST_KEY = 1_000  # characters
 _LONGEST = 100_000  # characters, about 25,000 tokens: more would fill a model's memory, and cost money at every turn
 
 
@@ -43,14 +44,22 @@ def outcome_of_value(value: Any) -> Outcome:
 
 def outcome_of_error(name: str, function: Any, error: BaseException) -> Outcome:
     """What the model is told of an error that a tool raised; the person hears of it by a warning."""
-    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = said_by(error)
     warn(f"The tool {name} failed, and the model is told: {said}", _place(function, error))
-    return Outcome(_fitting(json.dumps({"error": mask(said)}, ensure_ascii=False)), failed=True)
+    # What is cut off anyway need not be masked, but for the rest of a key that the cut would go through.
+    kept = _fitting(mask(said[: _LONGEST + _LONGEST_KEY]), len(said))
+    return Outcome(json.dumps({"error": kept}, ensure_ascii=False), failed=True)
+
+
+def said_by(error: BaseException) -> str:
+    """The kind of an error, and what it says."""
+    said = _text(error)
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def warn(text: str, place: tuple[str, int] = _NOWHERE) -> None:
     """Warn the person, every time: without a registry Python does not hold back what it has said before."""
-    warnings.warn_explicit(mask(text), NbaudioWarning, *place)
+    warnings.warn_explicit(mask(shortened(text)), NbaudioWarning, *place)
 
 
 def _place(function: Any, error: BaseException) -> tuple[str, int]:
@@ -67,7 +76,7 @@ def _written(value: Any) -> str:
         plain = msgspec.to_builtins(value, str_keys=True, enc_hook=_as_plain)
         return json.dumps(plain, ensure_ascii=False)
     except Exception:  # keys that are no text, a circle of lists, a to_dict that wants arguments: its own words do
-        return str(value)
+        return _text(value)
 
 
 def _as_plain(value: Any) -> Any:
@@ -80,8 +89,18 @@ def _as_plain(value: Any) -> Any:
     return str(value)
 
 
-def _fitting(text: str) -> str:
+def _text(value: Any) -> str:
+    """The text of anything, also of what has none: its own words are somebody's code, which may fail."""
+    try:
+        return str(value)
+    except Exception:
+        return object.__repr__(value)
+
+
+def _fitting(text: str, length: int = 0) -> str:
+    """A text, cut where it is too long, or is the beginning of one of this length that is."""
     text = text.encode("utf-8", "replace").decode("utf-8")  # half characters, as in some file names, are no JSON
-    if len(text) <= _LONGEST:
+    length = max(length, len(text))
+    if length <= _LONGEST:
         return text
-    return f"{text[:_LONGEST]}\n[cut here: these are the first {_LONGEST:,} of {len(text):,} characters]"
+    return f"{text[:_LONGEST]}\n[cut here: these are the first {_LONGEST:,} of {length:,} characters]"

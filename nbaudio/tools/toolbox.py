@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from nbaudio.errors import CellError
 from nbaudio.tools import side_loop
-from nbaudio.tools.outcome import Outcome, outcome_of_error, outcome_of_value, warn
+from nbaudio.tools.outcome import Outcome, outcome_of_error, outcome_of_value, said_by, warn
 from nbaudio.tools.schema import Refused, Tool
 from nbaudio.wire.tool_calls import ToolCall
 
@@ -190,7 +190,7 @@ async def _settled(given: Awaitable[Any]) -> _Came:
 def _refusal(call: ToolCall, allowed: _Came) -> Outcome | None:
     """What the model is told where the person does not let a call be run."""
     if isinstance(allowed.error, _FAILS):
-        warn(f"approve failed, and {call.name} is not run: {type(allowed.error).__name__}: {allowed.error}")
+        warn(f"approve failed, and {call.name} is not run: {said_by(allowed.error)}")
     elif allowed.error is not None:
         raise allowed.error
     elif allowed.value:

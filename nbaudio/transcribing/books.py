@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from nbaudio.errors import SetupError
 from nbaudio.prices import Cost, price_of
 from nbaudio.settings import Backend
-from nbaudio.spending.accounts import Account, Spent
-from nbaudio.spending.budget import Budget
+from nbaudio.spending.accounts import Spent
 from nbaudio.spending.estimate import TOKENS_IN_PER_S, Estimate, Toll
 from nbaudio.spending.ledger import Ledger
 from nbaudio.transcribing.wanted import Wanted
@@ -30,24 +29,12 @@ class Books:
     ----------
     backend : Backend
     wanted : Wanted
-    budgets : sequence of Budget
-        All of them hold.
-    account : Account, optional
-        Of the conversation that it belongs to.
-    name : str
-        What that is called.
+    ledger : Ledger
+        Of the conversation that it belongs to, or of its own.
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        wanted: Wanted,
-        budgets: Sequence[Budget] = (),
-        account: Account | None = None,
-        name: str = NAME,
-    ) -> None:
-        self._backend, self._wanted = backend, wanted
-        self._ledger = Ledger(name, account, budgets)
+    def __init__(self, backend: Backend, wanted: Wanted, ledger: Ledger) -> None:
+        self._backend, self._wanted, self._ledger = backend, wanted, ledger
 
     @contextlib.contextmanager
     def expecting(self, sound_s: float) -> Iterator[None]:

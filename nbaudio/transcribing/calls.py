@@ -15,9 +15,9 @@ from nbaudio import errors
 from nbaudio.backends import loop
 from nbaudio.backends.transcribing import ready
 from nbaudio.servers.backend import ears
-from nbaudio.settings import Backend, settings
-from nbaudio.spending.accounts import Account
+from nbaudio.settings import Backend, NbAudio, settings
 from nbaudio.spending.budget import Budget
+from nbaudio.spending.ledger import Ledger
 from nbaudio.transcribing.books import NAME, Books
 from nbaudio.transcribing.recording import Recording
 from nbaudio.transcribing.transcript import Transcript
@@ -27,7 +27,7 @@ from nbaudio.wire.answers import TextDelta
 from nbaudio.wire.transcripts import Event as Came
 from nbaudio.wire.transcripts import Segment
 
-__all__ = ["Event", "Transcribed", "atranscribe", "start", "transcribe", "words", "works_for"]
+__all__ = ["Event", "Transcribed", "atranscribe", "start", "transcribe", "words", "words_of", "works_for"]
 
 _STOPPING_S = 0.3  # a request ends within milliseconds; whoever stops it is not kept longer than this
 _OPTIONS = (*KNOWN, "progress", "backend", "budget")
@@ -139,27 +139,32 @@ def atranscribe(
     return _astreamed(sound, options) if stream else _awaited(sound, options)
 
 
-def start(sounds: Sequence[Any], *, account: Account | None = None, name: str = NAME) -> Future[str]:
+def start(sounds: Sequence[Any], *, backend: Backend | None = None, ledger: Ledger | None = None) -> Future[str]:
     """Have the words of a recording in one or several parts written down, while something else goes on.
 
     Parameters
     ----------
     sounds : sequence
         As `transcribe` takes each.
-    account : Account, optional
-        Of the conversation that they belong to, and `name` what it is called.
+    backend : Backend, optional
+        By default the one that the settings say.
+    ledger : Ledger, optional
+        Of the conversation that they belong to; without one, the settings' budget holds.
 
     Raises
     ------
     NbaudioError
         By the future's ``result()``, in one of its kinds.
     """
-    return loop.start(words, works_for(sounds, account=account, name=name))
+    return loop.start(words, works_for(sounds, backend=backend, ledger=ledger))
 
 
-def works_for(
-    sounds: Sequence[Any], *, backend: Backend | None = None, account: Account | None = None, name: str = NAME
-) -> list[Work]:
+def words_of(sounds: Sequence[Any], backend: Backend | None = None) -> str:
+    """The words of a recording that belongs to no conversation; parameters and errors as in `start`."""
+    return loop.wait(start(sounds, backend=backend))
+
+
+def works_for(sounds: Sequence[Any], *, backend: Backend | None = None, ledger: Ledger | None = None) -> list[Work]:
     """What is to be done for `words`; parameters as in `start`.
 
     Raises
@@ -167,8 +172,8 @@ def works_for(
     NbaudioError
         If one of them is no sound, or there is nobody to ask.
     """
-    options = {"backend": backend, "progress": False}
-    return [_Job(sound, False, options, account=account, name=name).work for sound in sounds]
+    options, ledger = {"backend": backend, "progress": False}, ledger or _own_ledger(settings())
+    return [_Job(sound, False, options, ledger).work for sound in sounds]
 
 
 async def words(works: Sequence[Work]) -> str:
@@ -185,9 +190,7 @@ class _Job:
         sound: Any,
         stream: bool,
         options: Mapping[str, Any],
-        *,
-        account: Account | None = None,
-        name: str = NAME,
+        ledger: Ledger | None = None,
     ) -> None:
         for option in options:
             if option not in _OPTIONS:
@@ -199,9 +202,7 @@ class _Job:
         given = {key: value for key, value in options.items() if key in KNOWN and value is not None}
         asked = wanted(backend, chosen, **given, stream=stream)
         recording = Recording.of(sound)
-        given_budget = options.get("budget")
-        budgets = [Budget.of_settings(chosen), None if given_budget is None else Budget.of(given_budget)]
-        books = Books(backend, asked, [budget for budget in budgets if budget is not None], account, name)
+        books = Books(backend, asked, ledger or _own_ledger(chosen, options.get("budget")))
         self.work = Work(recording, asked, ready(backend), chosen, books, progress=options.get("progress"))
         self._future: Future[Transcript] | None = None
 
@@ -232,6 +233,12 @@ class _Job:
             )
         error.partial = found
         return error
+
+
+def _own_ledger(chosen: NbAudio, given: Budget | float | None = None) -> Ledger:
+    """Of recordings that belong to no conversation."""
+    budgets = [Budget.of_settings(chosen), None if given is None else Budget.of(given)]
+    return Ledger(NAME, budgets=[budget for budget in budgets if budget is not None])
 
 
 def _waited(job: _Job) -> Transcript:

@@ -13,8 +13,7 @@ from nbaudio.backends import loop
 from nbaudio.servers.backend import ears
 from nbaudio.settings import Backend, settings
 from nbaudio.sound.clip import Clip
-from nbaudio.spending.accounts import Account
-from nbaudio.transcribing.books import NAME
+from nbaudio.spending.ledger import Ledger
 from nbaudio.transcribing.calls import words, works_for
 
 __all__ = ["start_each"]
@@ -27,8 +26,7 @@ def start_each(
     came: Callable[[K, str], None],
     *,
     backend: Backend | None = None,
-    account: Account | None = None,
-    name: str = NAME,
+    ledger: Ledger | None = None,
 ) -> Future[None]:
     """Have several recordings written down, a few at a time; `came` gets the words of each, on the loop of requests.
 
@@ -37,7 +35,7 @@ def start_each(
     recordings : mapping
         Each in one or several parts.
     came : callable
-    backend, account, name
+    backend, ledger
         As in `nbaudio.transcribing.calls.start`.
 
     Raises
@@ -46,7 +44,7 @@ def start_each(
         By the future's ``result()``: the first that comes. Requests that are still on their way are given up.
     """
     backend = ears(backend or settings().resolve())
-    works = {key: works_for(clips, backend=backend, account=account, name=name) for key, clips in recordings.items()}
+    works = {key: works_for(clips, backend=backend, ledger=ledger) for key, clips in recordings.items()}
     at_once = backend.dialect.transcriptions_at_once
 
     async def all_of_them() -> None:

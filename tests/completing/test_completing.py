@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,23 @@ def test_words_only_are_not_spoken(writer: Server, voice: VoiceServer, backend: 
     assert (reply.clip, reply.spoken_by, voice.said) == (None, "", [])
     assert reply.heard_by
     assert writer.requests[0].body["messages"][0]["content"] == voice.heard
+
+
+def test_what_another_hears_is_within_the_budget_and_on_the_books(
+    writer: Server, voice: VoiceServer, backend: Backend
+) -> None:
+    sound_s = nba.Clip(QUESTION).duration_s
+    talk = nba.Conversation(backend=backend, budget=nba.Budget(minutes=0.01))
+    with pytest.raises(errors.BudgetExceeded, match="nothing was sent"):
+        talk.say(QUESTION, aloud=False)
+    assert (writer.requests, voice.forms) == ([], [])
+    assert talk.spent.answers == 0
+
+    talk = nba.Conversation(backend=backend, budget=nba.Budget(minutes=1))
+    talk.say(QUESTION, aloud=False)
+    assert talk.spent.answers == 2
+    assert talk.spent.toll.sound_s == pytest.approx(sound_s)
+    assert talk.spent.cost.usd == pytest.approx(Decimal("0.006") * Decimal(sound_s) / 60, rel=Decimal("0.01"))
 
 
 def test_a_model_that_hears_is_sent_the_sound(writer: Server, voice: VoiceServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import pickle
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +21,8 @@ from nbaudio.spending import accounts as spending
 from nbaudio.spending.accounts import Account
 from nbaudio.spending.day_totals import day_totals
 from nbaudio.spending.estimate import Toll
+
+QUESTION = Path(__file__).parents[2] / "notebooks" / "question.wav"
 
 
 @pytest.fixture(autouse=True)
@@ -199,6 +202,43 @@ class TestUnknownPrices:
         budget = nba.Budget(usd=0.02, tokens=100_000)
         with pytest.raises(errors.UnknownModel):  # it was sent
             nba.Conversation(budget=budget).say("Hello", model="gpt-unheard-of")
+
+
+class TestWhereAnotherServerTakesPart:
+    @pytest.mark.parametrize("part", ["speak_with", "hear_with"])
+    def test_a_budget_in_dollars_fills(self, server: OpenAIServer, part: str) -> None:
+        server.has_speech = True
+        other = nba.connect(server.base_url, "gpt-audio-1.5", dialect="openai", key="env:OPENAI_API_KEY")
+        backend = nba.connect(
+            server.base_url, "gpt-audio-1.5", dialect="openai", key="env:OPENAI_API_KEY", **{part: other}
+        )
+        chat = nba.Conversation(backend=backend, budget=0.02)
+        with contextlib.suppress(errors.BudgetExceeded):
+            for _ in range(25):
+                chat.say("Tell me.", QUESTION)
+        assert len(chat) < 50
+        spent = refused(chat, "Tell me.", QUESTION).spent
+        assert spent is not None
+        assert 0.01 < spent <= 0.02
+        assert 0 < chat.cost.usd <= Decimal("0.02")  # its own tokens; what another took to speak nobody reports
+        assert chat.cost.unknown == len(chat) // 2
+
+    def test_who_speaks_at_an_unknown_price_is_refused(self, server: OpenAIServer, tmp_path: Path) -> None:
+        server.has_speech = True
+        other = nba.connect(server.base_url, dialect="speaches")
+        backend = nba.connect(
+            server.base_url, "gpt-audio-1.5", dialect="openai", key="env:OPENAI_API_KEY", speak_with=other
+        )
+        error = refused(nba.Conversation(backend=backend, budget=1))
+        assert f"The price of {other.dialect.speech_model} on {other.name} is not known" in str(error)
+        assert server.requests == []
+        assert nba.Conversation(backend=backend, budget=1).say(QUESTION, aloud=False)
+
+        mine = tmp_path / "prices.json"
+        free = {"model": other.dialect.speech_model, "text_in": 0, "audio_out": 0}
+        mine.write_text(json.dumps({"prices": [free]}))
+        settings().prices = str(mine)
+        assert nba.Conversation(backend=backend, budget=1).say(QUESTION)
 
 
 @pytest.mark.parametrize(

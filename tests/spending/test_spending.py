@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,6 +21,18 @@ from nbaudio.spending.accounts import Account, Spending, Spent
 from nbaudio.spending.estimate import Toll
 from nbaudio.turns import Reply
 from nbaudio.wire.usage import Usage
+
+LONG = "Hello " * 199 + "Hello!"  # 1,200 bytes, 300 tokens
+
+
+def interrupt_when(happens: Callable[[], object]) -> None:
+    """Press Ctrl-C once something has happened."""
+
+    def press() -> None:
+        if happens():
+            signal.raise_signal(signal.SIGINT)
+
+    threading.Thread(target=press).start()
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +124,52 @@ class TestOfAConversation:
         assert (chat.spent.answers, chat.spent.unreported) == (1, 1)
         assert nba.usage().total == chat.spent
         server.gate.open()
+
+    @pytest.mark.parametrize("stream", [True, False])
+    def test_a_request_that_was_stopped_before_an_answer_counts(self, server: OpenAIServer, stream: bool) -> None:
+        server.fail_next("hang")
+        chat = nba.Conversation(budget=nba.Budget(tokens=700))
+        interrupt_when(lambda: server.wait_for_request(1))
+        with pytest.raises(errors.Interrupted, match="before an answer came"):
+            chat.say(LONG, stream=stream)
+        assert (chat.spent.answers, chat.spent.unreported) == (1, 1)
+        assert chat.spent.toll.tokens == 300
+        assert chat.spent.toll.cost.usd == 300 * Decimal("2.5") / 1_000_000
+        with pytest.raises(errors.BudgetExceeded):
+            chat.say(LONG)
+
+    def test_one_that_took_too_long_counts(self, server: OpenAIServer) -> None:
+        server.fail_next("hang")
+        settings().timeout_s, settings().retries = 0.2, 0
+        chat = nba.Conversation()
+        with pytest.raises(errors.TimedOut):
+            chat.say(LONG)
+        assert (chat.spent.answers, chat.spent.toll.tokens) == (1, 300)
+
+    def test_one_that_was_stopped_after_a_refusal_costs_nothing(
+        self, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        refused = threading.Event()
+
+        def wait_s(*_: object) -> float:
+            refused.set()
+            return 60.0
+
+        monkeypatch.setattr("nbaudio.backends.connection.wait_s", wait_s)
+        server.fail_next("rate_limited")
+        chat = nba.Conversation()
+        interrupt_when(refused.wait)
+        with pytest.raises(errors.Interrupted):
+            chat.say(LONG)
+        assert chat.spent == Spent()
+
+    def test_one_that_reached_nobody_costs_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+        settings().retries = 0
+        chat = nba.Conversation()
+        with pytest.raises(errors.ConnectionFailed):
+            chat.say(LONG)
+        assert chat.spent == Spent()
 
 
 class TestOfTheNotebook:

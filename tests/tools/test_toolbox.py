@@ -104,6 +104,27 @@ class TestResults:
         circle.append(circle)
         assert outcome_of_value(circle).text == "[[...]]"
 
+    def test_what_has_no_words_says_what_it_is(self, running: Run) -> None:
+        class Mute:
+            def __str__(self) -> str:
+                raise ValueError("no words")
+
+            __repr__ = __str__
+
+        deep: list[Any] = []
+        for _ in range(5_000):
+            deep = [deep]
+
+        def mute() -> Any:
+            return Mute()
+
+        def nested() -> list[Any]:
+            return deep
+
+        found = running(Toolbox([mute, nested]), [call("mute"), call("nested")])
+        assert ["Mute object at" in found[0].text, "list object at" in found[1].text] == [True, True]
+        assert not any(outcome.failed for outcome in found)
+
 
 class TestErrors:
     def test_the_model_is_told_and_the_person_warned_each_time(self, running: Run) -> None:
@@ -136,6 +157,38 @@ class TestErrors:
         with pytest.warns(errors.NbaudioWarning, match=r"bad key \[key\]"):
             (outcome,) = run(Toolbox([fails]), [call("fails")])
         assert outcome.text == '{"error": "RuntimeError: bad key [key]"}'
+
+    def test_of_one_that_is_long_the_beginning_is_told(self, running: Run) -> None:
+        def tell() -> None:
+            raise ValueError("x" * 99_970 + " sk-proj-0123456789-a-key-of-somebody " + "y" * 2_000_000)
+
+        with pytest.warns(errors.NbaudioWarning, match="xxx") as warned:
+            (outcome,) = running(Toolbox([tell]), [call("tell")])
+        told = json.loads(outcome.text)["error"]
+        assert "[key]" in told
+        assert "sk-proj" not in told
+        assert "these are the first 100,000 of 2,100,0" in told
+        assert len(outcome.text) < 101_000
+        assert len(str(warned[0].message)) < 6_000
+
+    def test_one_that_has_no_words(self, running: Run) -> None:
+        class Mute(Exception):
+            def __str__(self) -> str:
+                raise TypeError("no words")
+
+        def fail() -> None:
+            raise Mute
+
+        def leave(_: ToolCall) -> bool:
+            raise Mute
+
+        with pytest.warns(errors.NbaudioWarning, match="The tool fail failed"):
+            (outcome,) = running(Toolbox([fail]), [call("fail")])
+        assert outcome.failed
+        assert "Mute object at" in outcome.text
+        with pytest.warns(errors.NbaudioWarning, match="approve failed"):
+            (outcome,) = running(Toolbox([fail], approve=leave), [call("fail")])
+        assert "did not allow" in outcome.text
 
     def test_a_tool_that_cancels_itself_has_failed(self, running: Run) -> None:
         async def gives_up() -> None:

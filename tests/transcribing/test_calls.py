@@ -17,6 +17,7 @@ from signals import voice
 
 import nbaudio as nba
 from nbaudio import Segment, TextDelta, Transcribed, Transcript, Word, errors
+from nbaudio.magics.heard import Heard
 from nbaudio.settings import settings
 from nbaudio.spending import accounts
 from nbaudio.transcribing import calls
@@ -406,6 +407,14 @@ class TestErrors:
             nba.transcribe(nba.Turn("user", "Hello."))
 
 
+def transcribed() -> nba.Turn:
+    return nba.Turn("user", clips=(CLIP,)).transcribe()
+
+
+def checked() -> object:
+    return nba.Reply(text="Hello.", clips=(CLIP,)).check(settings().resolve())
+
+
 class TestMoney:
     def test_it_is_on_the_books(self) -> None:
         before = accounts.notebook.spent
@@ -438,7 +447,24 @@ class TestMoney:
         chat = nba.Conversation([nba.Turn("user", clips=(CLIP,))])
         with pytest.raises(errors.BudgetExceeded):
             chat.transcribe()
+        with pytest.raises(errors.BudgetExceeded):
+            chat[0].transcribe()
         assert server.requests == []
+
+    def test_the_budget_of_the_conversation_holds(self, server: OpenAIServer) -> None:
+        chat = nba.Conversation([nba.Turn("user", clips=(CLIP,))], budget=nba.Budget(minutes=0.01))
+        with pytest.raises(errors.BudgetExceeded, match="nothing was sent"):
+            chat.transcribe()
+        heard = Heard(chat, (CLIP,), None)
+        with pytest.warns(errors.NbaudioWarning, match="nothing was sent"):
+            heard.wait()
+        assert server.requests == []
+
+    @pytest.mark.parametrize("ask", [transcribed, checked])
+    def test_a_turn_of_no_conversation_is_on_the_books(self, server: OpenAIServer, ask: Callable[[], object]) -> None:
+        before = accounts.notebook.spent
+        ask()
+        assert accounts.notebook.spent.cost.usd - before.cost.usd == Decimal("0.0045") * 2 / 60
 
     def test_a_model_whose_price_is_not_known(self, server: OpenAIServer) -> None:
         server.fail_next(Scripted(body={"text": "Hi."}))
