@@ -5,12 +5,34 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Asking"]
+from nbaudio.conversation.turnlist import Part
+from nbaudio.sound.clip import Clip
+
+__all__ = ["Asked", "Asking"]
 
 Ask = Callable[[], Coroutine[Any, Any, object]]
 Over = Callable[["BaseException | None"], None]
+
+
+@dataclass(eq=False)
+class Asked:
+    """What was asked: parts to say, or the last question once more; `kept` says that it is in the conversation."""
+
+    parts: tuple[Part, ...] = ()
+    kept: bool = False
+
+    @property
+    def typed(self) -> str:
+        """The words of it."""
+        return "\n\n".join(part for part in self.parts if isinstance(part, str))
+
+    @property
+    def recorded_s(self) -> float:
+        """How long its recordings are, in seconds."""
+        return sum(part.duration_s for part in self.parts if isinstance(part, Clip))
 
 
 class Asking:

@@ -24,7 +24,6 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import anywidget
@@ -38,7 +37,7 @@ from nbaudio.realtime.session import Realtime
 from nbaudio.settings import settings
 from nbaudio.sound.clip import Clip
 from nbaudio.turns import Turn
-from nbaudio.widgets.asking import Asking
+from nbaudio.widgets.asking import Asked, Asking
 from nbaudio.widgets.chat_arrivals import Arrivals
 from nbaudio.widgets.chat_output import ChatOutput
 from nbaudio.widgets.chat_seen import Seen
@@ -58,19 +57,6 @@ VOICES = (
 """The voices that OpenAI's models have by name, and the offline engine too."""
 
 _PAUSE_S = 0.2  # with the 22 messages a second that pieces may take, 27 in all
-
-
-@dataclass(eq=False)
-class _Asked:
-    """What was asked: parts to say, or the last question once more; `kept` says that it is in the conversation."""
-
-    parts: tuple[Part, ...] = ()
-    kept: bool = False
-
-    @property
-    def typed(self) -> str:
-        """The words of it."""
-        return "\n\n".join(part for part in self.parts if isinstance(part, str))
 
 
 class VoiceChat(anywidget.AnyWidget):
@@ -152,9 +138,9 @@ class VoiceChat(anywidget.AnyWidget):
         self.chat = chat if chat is not None else chat_of()
         # The chat shows it, and holding its button is what begins and ends a recording.
         self.recorder = Recorder(to_say=True, silence_s=0.0, max_s=600.0, _esm="export default {};", _css="")
-        self._asked: _Asked | None = None  # the last
-        self._running: _Asked | None = None
-        self._failed: tuple[_Asked, dict[str, Any]] | None = None
+        self._asked: Asked | None = None  # the last
+        self._running: Asked | None = None
+        self._failed: tuple[Asked, dict[str, Any]] | None = None
         self._busy = False
         self._count = 0
         self._changed = threading.Event()
@@ -178,7 +164,7 @@ class VoiceChat(anywidget.AnyWidget):
         self._opened = True
         # Watched, for what comes; and told of every change, for an answer that was asked for before this was here.
         self._leave = (self.chat.watch(self), self.chat.on_change(self._show))
-        self.recorder.on_clip(self.say)
+        self.recorder.on_clip(self._take_recording)
         self.on_msg(self._hear)
 
     @default("_esm")
@@ -203,7 +189,7 @@ class VoiceChat(anywidget.AnyWidget):
         """
         sending = self._talk.say(*parts)
         if sending is None:
-            self._begin(_Asked(parts))
+            self._begin(Asked(parts))
         else:
             sending.add_done_callback(lambda sent: self._talk.tell(sent.exception()))
             self._count += 1  # the page knows by it that it was heard
@@ -222,7 +208,7 @@ class VoiceChat(anywidget.AnyWidget):
 
     def retry(self) -> None:
         """Ask the last question once more, in the voice that is chosen now. It does not wait."""
-        self._begin(_Asked())
+        self._begin(Asked())
 
     def again(self) -> None:
         """Ask once more what failed, or open the session that failed. It does not wait."""
@@ -257,28 +243,39 @@ class VoiceChat(anywidget.AnyWidget):
 
     # -- asking -------------------------------------------------------------------------------------------
 
-    def _begin(self, asked: _Asked) -> None:
+    def _begin(self, asked: Asked) -> None:
         self._asked, self._failed, self._busy = asked, None, True
         self._count += 1
         options = {"aloud": self.aloud, "voice": self.voice, "stream": True}
         self._asking.begin(lambda: self._ask(asked, options), lambda error: self._over(asked, error))
         self._show()
 
-    async def _ask(self, asked: _Asked, options: dict[str, Any]) -> None:
+    async def _ask(self, asked: Asked, options: dict[str, Any]) -> None:
         self._running, asked.kept = asked, False
         if asked.parts:
             await self.chat.asay(*asked.parts, **options)
         else:
             await self.chat.aretry(**options)
 
-    def _over(self, asked: _Asked, error: BaseException | None) -> None:
+    def _take_recording(self, clip: Clip) -> None:
+        if self.recorder.state != "lost":
+            self.say(clip)
+        else:  # nobody has let go of it: the page was closed, or the line broke, while somebody spoke
+            self._count += 1
+            self._fail(Asked((clip,)), "A recording broke off before it was ended, so it was not sent.")
+
+    def _over(self, asked: Asked, error: BaseException | None) -> None:
         if self._asked is asked:  # else another question has taken its place, and speaks for itself
             self._busy = False
         if error is not None and not (asked.kept and isinstance(error, asyncio.CancelledError)):
-            again = _Asked() if asked.kept else asked  # what is in the conversation is asked again, not said twice
-            recorded_s = sum(part.duration_s for part in again.parts if isinstance(part, Clip))
-            self._failed = (again, {"words": _told(error), "typed": again.typed, "recorded_s": recorded_s})
-            self._failed[1]["number"] = self._count  # the same trouble once more is another
+            # What is in the conversation is asked again, not said twice.
+            self._fail(Asked() if asked.kept else asked, _told(error))
+        else:
+            self._show()
+
+    def _fail(self, asked: Asked, words: str) -> None:
+        told = {"words": words, "typed": asked.typed, "recorded_s": asked.recorded_s}
+        self._failed = (asked, {**told, "number": self._count})  # the same trouble once more is another
         self._show()
 
     # -- what happens in the conversation: a Watcher ------------------------------------------------------
@@ -318,7 +315,7 @@ class VoiceChat(anywidget.AnyWidget):
     def _hear_session(self) -> None:
         if self._talk.trouble is not None:
             told = {"words": _told(self._talk.trouble), "session": True, "number": self._count}
-            self._failed = (_Asked(), told)
+            self._failed = (Asked(), told)
         self._show()
 
     # -- the page -----------------------------------------------------------------------------------------

@@ -275,6 +275,26 @@ class TestStoppingAndFailing:
         page.until_idle()
         assert page.widget.turns[0]["duration_s"] == 2.0
 
+    def test_a_recording_that_nobody_let_go_of_is_kept_and_sent_when_the_person_says_so(
+        self, server: OpenAIServer, opened: Open
+    ) -> None:
+        page = opened()
+        recorder = page.widget.recorder
+        sound = tone().encode("wav")[44:]
+        begin = {"kind": "begin", "take": "t", "sample_rate": 24_000, "channels": 1, "door": "microphone"}
+        recorder._handle_custom_msg(begin, [])
+        recorder._handle_custom_msg({"kind": "piece", "take": "t", "index": 0}, [sound])
+        recorder._parts.lose()  # the page was closed
+        page.until(lambda: page.widget.trouble)
+        assert page.widget.trouble["recorded_s"] == 1.0
+        assert not page.widget.busy
+        assert page.widget._asking.wait(LIMIT_S)
+        assert server.requests == []
+        page.says(kind="again")
+        page.until_idle()
+        assert page.widget.turns[0]["duration_s"] == 1.0
+        assert page.widget.trouble == {}
+
     def test_what_broke_off_is_asked_again_and_not_said_twice(self, server: OpenAIServer, opened: Open) -> None:
         server.fail_next("cut_stream")
         page = opened()
