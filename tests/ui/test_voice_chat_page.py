@@ -258,6 +258,22 @@ def test_the_kernels_microphone_where_the_page_has_none(opened: Opened) -> None:
     assert chat.recorded() == ["ready", "kernel"]
 
 
+def test_letting_go_of_the_kernels_microphone_before_the_kernel_has_opened_it(opened: Opened) -> None:
+    chat = opened(address="http://chat.example/", recorder={"shut": {}})
+    told = "() => recorderModel.sent.map(({kind, action}) => action ?? kind)"
+    chat.button("Hold to talk").hover()
+    chat.page.mouse.down()
+    expect(chat.button("Opening …")).to_be_visible()
+    chat.page.wait_for_timeout(400)  # what is shorter is a tap
+    chat.page.mouse.up()
+    expect(chat.button("Hold to talk")).to_be_visible()
+    assert chat.page.evaluate(told) == ["ready", "start", "drop"]
+    chat.page.mouse.down()
+    chat.page.keyboard.press("Escape")
+    chat.page.mouse.up()
+    assert chat.page.evaluate(told)[3:] == ["start", "cancel"]
+
+
 # -- turns ------------------------------------------------------------------------------------------------------
 
 

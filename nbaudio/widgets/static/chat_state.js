@@ -139,7 +139,7 @@ export class Chat extends EventTarget {
 
   /** Begins to record, by whichever door is open. Call it from a click or a key. */
   talk() {
-    if (this.door === "kernel") this.recording?.kernel("start");
+    if (this.door === "kernel") this.recording?.startKernel();
     else if (this.door) void this.recording?.start();
   }
 

@@ -58,7 +58,7 @@ export class Take {
 }
 
 /** A random one; pages over plain http have no `crypto.randomUUID`. @returns {string} */
-function uuid() {
+export function uuid() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40; // version 4, RFC 9562 section 5.4
   bytes[8] = (bytes[8] & 0x3f) | 0x80;
