@@ -490,6 +490,17 @@ def test_a_kernel_that_is_restarted_leaves_words_and_no_microphone(opened: Opene
     assert chat.page.evaluate("() => [widgets[0].model.listeners, recorderModel.listeners]") == [0, 0]
 
 
+def test_an_answer_whose_kernel_is_restarted_is_silent_and_does_not_keep_its_turn(opened: Opened) -> None:
+    chat = opened()
+    answering(chat)
+    chat.send_piece("a9", TONE * 5)
+    chat.until("sounds.get('the-chat-a9').position_s > 0.1")
+    chat.page.evaluate("() => widgets[0].model.sever()")
+    chat.until("!sounds.get('the-chat-a9').playing")
+    chat.until("sounds.get('the-chat-a9').whole")
+    expect(chat.turns.nth(1)).to_contain_text("The answer broke off")
+
+
 def test_the_kernel_knows_where_the_keyboard_is(opened: Opened) -> None:
     chat = opened()
     chat.text.focus()

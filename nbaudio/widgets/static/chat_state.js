@@ -62,7 +62,7 @@ export class Chat extends EventTarget {
     this.#link.on("change:trouble", () => this.#giveBack());
     for (const name of SHOWN) this.#link.on(`change:${name}`, () => this.#changed());
     this.#link.on("msg:custom", (message, buffers) => this.#hear(message, buffers ?? []));
-    this.#link.addEventListener("severed", () => this.#changed());
+    this.#link.addEventListener("severed", () => this.#breakOff());
     if (this.get("realtime")) {
       const device = () => String(this.recording?.get("device") ?? "");
       this.session = new OpenSession(this.#link, String(this.get("key")), device);
@@ -276,6 +276,11 @@ export class Chat extends EventTarget {
     this.session?.end();
     this.#forget();
     if (this.severed) this.dispatchEvent(new Event("abandoned"));
+  }
+
+  #breakOff() {
+    for (const turn of this.#known.values()) turn.sever();
+    this.#changed();
   }
 
   #forget() {
