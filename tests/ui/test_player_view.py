@@ -131,6 +131,18 @@ def test_an_answer_sounds_by_itself_in_the_page_that_asked_alone(opened: Opened)
     elsewhere.until("model.get('position_s') > 0.1")
 
 
+def test_what_is_whole_by_then_does_not_begin_in_another_page(opened: Opened, pcm16: bytes) -> None:
+    page = opened()
+    elsewhere = page.add_player(duration_s=SOUND_S, play="queue", asked_by="another page")
+    here = page.add_player(shown_in="#second", duration_s=SOUND_S, play="queue", asked_by="this page")
+    for player in (elsewhere, here):
+        player.until("model.sent.length")
+        player.send_sound(pcm16)
+    here.until("model.get('position_s') > 0.1")
+    assert (elsewhere.get("playing"), elsewhere.get("position_s")) == (False, 0)
+    expect(elsewhere.view().get_by_role("status")).to_have_text("")
+
+
 def test_what_is_whole_can_wait_for_its_turn_too(opened: Opened, pcm16: bytes) -> None:
     page = opened()
     before = page.add_player(duration_s=SOUND_S, play="auto")

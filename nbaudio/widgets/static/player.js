@@ -138,7 +138,7 @@ export class Player extends EventTarget {
     this.keyboard.restore(view.element);
     if (this.#begun || this.arriving || !this.sound.empty || this.#link.severed) return;
     this.#begun = true;
-    const mode = this.#model.get("play");
+    const mode = this.#mode;
     const played = Number(this.#model.get("position_s")) > 0; // in this page before it was reloaded, or in another
     if (played) this.#tell("playing", this.sound.playing);
     else if (mode === "auto" || this.#wanted || this.#model.get("playing")) void this.play();
