@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbaudio.conversation.turnlist import Part
+from nbaudio.errors import Interrupted, NbaudioError, mask
 from nbaudio.sound.clip import Clip
 
-__all__ = ["Asked", "Asking"]
+__all__ = ["Asked", "Asking", "told"]
 
 Ask = Callable[[], Coroutine[Any, Any, object]]
 Over = Callable[["BaseException | None"], None]
@@ -19,9 +20,13 @@ Over = Callable[["BaseException | None"], None]
 
 @dataclass(eq=False)
 class Asked:
-    """What was asked: parts to say, or the last question once more; `kept` says that it is in the conversation."""
+    """What was asked: parts to say, or the last question once more.
+
+    `by_page` says that a person did so at a page, not a program; `kept` that it is in the conversation.
+    """
 
     parts: tuple[Part, ...] = ()
+    by_page: bool = False
     kept: bool = False
 
     @property
@@ -132,3 +137,12 @@ class _Run:
         finally:
             with self._lock:
                 self._task = None
+
+
+def told(error: BaseException) -> str:
+    """What went wrong and what to do, in words for a person."""
+    if isinstance(error, asyncio.CancelledError):
+        return "Stopped before an answer came."
+    if isinstance(error, (NbaudioError, Interrupted)):
+        return mask(f"{error.cause} {error.next_step}".strip())
+    return mask(f"{type(error).__name__}: {error}")

@@ -2,7 +2,8 @@
 
 The messages between this side and ``static/chat.js``; sound is mono PCM16, little endian, unless said otherwise.
 
-    kernel -> browser   {kind: "piece", answer, index, frames_before, words, phrases?} + [PCM16]    as to a `Player`
+    kernel -> browser   {kind: "piece", answer, by_page, index, frames_before, words, phrases?} + [PCM16]    as to a
+                            `Player`; `by_page` says that a page asked: then it sounds by itself in that one alone
                         {kind: "whole", answer, frames}    all pieces of the answer have been sent
                         {kind: "so far", answer, words}    to "ready": what of an arriving answer a new page has missed
                         {kind: "sound", turn, mime, frames, phrases} + [bytes]    to "need"
@@ -24,12 +25,12 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import anywidget
 from traitlets import Bool, Dict, Enum, Int, List, Unicode, default
 
-from nbaudio import errors
 from nbaudio.conversation.chats import chat as chat_of
 from nbaudio.conversation.talk import Conversation
 from nbaudio.conversation.turnlist import Part, TurnList
@@ -37,7 +38,7 @@ from nbaudio.realtime.session import Realtime
 from nbaudio.settings import settings
 from nbaudio.sound.clip import Clip
 from nbaudio.turns import Turn
-from nbaudio.widgets.asking import Asked, Asking
+from nbaudio.widgets.asking import Asked, Asking, told
 from nbaudio.widgets.chat_arrivals import Arrivals
 from nbaudio.widgets.chat_output import ChatOutput
 from nbaudio.widgets.chat_seen import Seen
@@ -187,9 +188,12 @@ class VoiceChat(anywidget.AnyWidget):
         parts : str, Clip, path, bytes, Turn
             As in `Conversation.say`.
         """
-        sending = self._talk.say(*parts)
+        self._say(Asked(parts))
+
+    def _say(self, asked: Asked) -> None:
+        sending = self._talk.say(*asked.parts)
         if sending is None:
-            self._begin(Asked(parts))
+            self._begin(asked)
         else:
             sending.add_done_callback(lambda sent: self._talk.tell(sent.exception()))
             self._count += 1  # the page knows by it that it was heard
@@ -212,10 +216,13 @@ class VoiceChat(anywidget.AnyWidget):
 
     def again(self) -> None:
         """Ask once more what failed, or open the session that failed. It does not wait."""
+        self._again(by_page=False)
+
+    def _again(self, *, by_page: bool) -> None:
         if self._failed is not None and self._failed[1].get("session"):
             self.begin_talking()
         elif self._failed is not None:
-            self._begin(self._failed[0])
+            self._begin(replace(self._failed[0], by_page=by_page))
 
     def stop(self) -> None:
         """End the answer that is coming; what had come of it is kept."""
@@ -259,7 +266,7 @@ class VoiceChat(anywidget.AnyWidget):
 
     def _take_recording(self, clip: Clip) -> None:
         if self.recorder.state != "lost":
-            self.say(clip)
+            self._say(Asked((clip,), by_page=True))
         else:  # nobody has let go of it: the page was closed, or the line broke, while somebody spoke
             self._count += 1
             self._fail(Asked((clip,)), "A recording broke off before it was ended, so it was not sent.")
@@ -269,13 +276,13 @@ class VoiceChat(anywidget.AnyWidget):
             self._busy = False
         if error is not None and not (asked.kept and isinstance(error, asyncio.CancelledError)):
             # What is in the conversation is asked again, not said twice.
-            self._fail(Asked() if asked.kept else asked, _told(error))
+            self._fail(Asked() if asked.kept else asked, told(error))
         else:
             self._show()
 
     def _fail(self, asked: Asked, words: str) -> None:
-        told = {"words": words, "typed": asked.typed, "recorded_s": asked.recorded_s}
-        self._failed = (asked, {**told, "number": self._count})  # the same trouble once more is another
+        known = {"words": words, "typed": asked.typed, "recorded_s": asked.recorded_s}
+        self._failed = (asked, {**known, "number": self._count})  # the same trouble once more is another
         self._show()
 
     # -- what happens in the conversation: a Watcher ------------------------------------------------------
@@ -283,7 +290,9 @@ class VoiceChat(anywidget.AnyWidget):
     def asked(self, talk: TurnList, question: Turn) -> None:
         """A question is about to be sent, from here or from a cell."""
         if talk is self.chat and self._opened:
-            self._arrivals.begin(question, aloud=self.aloud, in_session=self._talk.state == "open")
+            by_page = self._asking.is_here() and self._running is not None and self._running.by_page
+            in_session = self._talk.state == "open"
+            self._arrivals.begin(question, aloud=self.aloud, in_session=in_session, by_page=by_page)
             self._show()
 
     def came(self, question: Turn, *events: TextDelta | AudioDelta) -> None:
@@ -314,8 +323,8 @@ class VoiceChat(anywidget.AnyWidget):
 
     def _hear_session(self) -> None:
         if self._talk.trouble is not None:
-            told = {"words": _told(self._talk.trouble), "session": True, "number": self._count}
-            self._failed = (Asked(), told)
+            words = told(self._talk.trouble)
+            self._failed = (Asked(), {"words": words, "session": True, "number": self._count})
         self._show()
 
     # -- the page -----------------------------------------------------------------------------------------
@@ -350,7 +359,11 @@ class VoiceChat(anywidget.AnyWidget):
             return
         kind = content.get("kind")
         if kind == "say" and isinstance(content.get("text"), str) and content["text"].strip():
-            self.say(content["text"])
+            self._say(Asked((content["text"],), by_page=True))
+        elif kind == "retry":
+            self._begin(Asked(by_page=True))
+        elif kind == "again":
+            self._again(by_page=True)
         elif kind == "need":
             self._seen.need(str(content.get("turn")))
             self._lately.soon()
@@ -365,7 +378,7 @@ class VoiceChat(anywidget.AnyWidget):
         elif kind == "focus":
             self._output.keyboard_inside = bool(content.get("inside"))
             self._lately.soon()
-        elif kind in ("stop", "retry", "again", "undo"):
+        elif kind in ("stop", "undo"):
             getattr(self, kind)()
         elif kind == "open":
             self.begin_talking()
@@ -382,12 +395,3 @@ class VoiceChat(anywidget.AnyWidget):
 
     def _ipython_display_(self) -> None:
         self._output.display()
-
-
-def _told(error: BaseException) -> str:
-    """What went wrong and what to do, in words for a person."""
-    if isinstance(error, asyncio.CancelledError):
-        return "Stopped before an answer came."
-    if isinstance(error, (errors.NbaudioError, errors.Interrupted)):
-        return errors.mask(f"{error.cause} {error.next_step}".strip())
-    return errors.mask(f"{type(error).__name__}: {error}")

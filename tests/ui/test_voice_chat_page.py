@@ -86,6 +86,35 @@ def test_a_typed_turn_is_sent_and_its_answer_is_heard_while_it_comes(opened: Ope
     expect(chat.status).to_have_text("")
 
 
+def test_an_answer_sounds_by_itself_in_the_page_that_asked_alone(opened: Opened) -> None:
+    chat = opened()
+    coming = {**COMING, "by_page": True}
+    another = {"key": "a8", "question": entry("q8", words="Hello"), **coming}
+    chat.set(asked_times=1, busy=True, arriving=[another])  # in another tab with the same notebook
+    chat.send_piece("a8", TONE, "No.")
+    chat.set(busy=False, arriving=[], turns=[entry("q8"), entry("a8", "assistant", duration_s=1, sample_rate=24_000)])
+
+    chat.text.fill("Hello")
+    chat.button("Send").click()
+    chat.pieces = chat.frames = 0
+    answering(chat, by_page=True)
+    chat.send_piece("a9", TONE * 5)
+    chat.until("sounds.get('the-chat-a9').position_s > 0.2")
+    assert chat.page.evaluate("() => nbaudio.players.get('the-chat-a8').position_s") == 0
+
+
+def test_what_was_said_here_is_answered_aloud_here(opened: Opened) -> None:
+    chat = opened()
+    chat.button("Hold to talk").hover()
+    chat.page.mouse.down()
+    chat.until("recorderModel.get('elapsed_s') >= 0.4")
+    chat.page.mouse.up()
+    chat.until("recorderModel.get('state') === 'done'")
+    answering(chat, by_page=True)
+    chat.send_piece("a9", TONE * 5)
+    chat.until("sounds.get('the-chat-a9').position_s > 0.2")
+
+
 def test_enter_sends_and_shift_enter_does_not(opened: Opened) -> None:
     chat = opened()
     chat.text.press_sequentially("one")

@@ -133,6 +133,22 @@ class TestAsking:
             f"{reply.usage.input_tokens:,} tokens in, {reply.usage.output_tokens:,} out; $"
         )
 
+    def test_the_page_is_told_whether_a_person_asked_at_one_or_a_program(
+        self, server: OpenAIServer, opened: Open
+    ) -> None:
+        page = opened()
+        asks = (
+            lambda: page.says(kind="say", text="Hello"),
+            lambda: page.widget.say("Hello"),
+            lambda: page.says(kind="retry"),
+            page.widget.retry,
+        )
+        for ask in asks:
+            ask()
+            page.until_idle()
+        told = {message["answer"]: message["by_page"] for message, _ in page.of("piece")}
+        assert list(told.values()) == [True, False, True, False]
+
     def test_nobody_waits_for_it(self, server: OpenAIServer, opened: Open) -> None:
         server.gate = Gate(pieces=2)
         page = opened()
