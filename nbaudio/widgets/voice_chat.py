@@ -375,6 +375,8 @@ class VoiceChat(anywidget.AnyWidget):
             self._show()
         elif kind == "ready":
             self._arrivals.repeat()
+            self._output.keyboard_inside = False  # a page that is loaded again has not told that the keyboard left
+            self._lately.soon()
         elif kind == "focus":
             self._output.keyboard_inside = bool(content.get("inside"))
             self._lately.soon()

@@ -647,6 +647,14 @@ class TestShowing:
         assert renewed.wait(LIMIT_S)
         assert "Hello" in shown[-1]["text/plain"]
 
+        renewed.clear()
+        page.says(kind="focus", inside=True)
+        chat.append("Again")
+        page.until(page.knows)
+        page.says(kind="ready")  # the page was loaded again, and said nothing when it went
+        assert renewed.wait(LIMIT_S)
+        assert "Again" in shown[-1]["text/plain"]
+
     def test_a_cell_that_is_run_again_closes_the_chat_that_it_showed(
         self, opened: Open, monkeypatch: pytest.MonkeyPatch
     ) -> None:
