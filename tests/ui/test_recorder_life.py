@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, expect
+from signals import voice
 
 from .recorder_page import RecorderOnPage, recorders
 
@@ -45,6 +46,16 @@ def test_a_program_does_what_the_buttons_do(opened: Opened) -> None:
     recorder.until_state("cancelled")
     assert recorder.kinds()[-1] == "cancel"
     recorder.until_all_is_closed()
+
+
+def test_a_program_opens_no_microphone_where_nobody_sees_it(opened: Opened) -> None:
+    recorder = opened()
+    recorder.remove_view(0)
+    recorder.send(kind="start")  # which goes to every tab with this notebook
+    assert recorder.get("state") == "idle"
+    recorder.add_view()
+    recorder.send(kind="start")
+    recorder.until_seconds(0.2)
 
 
 def test_it_begins_by_itself_where_it_is_to(opened: Opened) -> None:
@@ -208,6 +219,13 @@ def test_an_output_that_is_cleared_leaves_no_microphone_open(recording: Recorder
     recording.remove_view(0)
     recording.until_all_is_closed()
     assert recording.kinds() == ["ready", "begin", "piece"]  # the kernel keeps what arrived
+
+
+def test_players_sound_again_when_nobody_sees_the_recorder_any_more(recording: RecorderOnPage) -> None:
+    player = recording.place.add_player(shown_in="#far", state="arriving", play="queue")
+    player.send_piece((voice(duration_s=9) * 32767).astype("<i2").tobytes())
+    recording.remove_view(0)
+    player.until("model.get('position_s') > 0.1")  # the kernel has not found yet that the recording is lost
 
 
 def test_a_model_that_is_closed_leaves_nothing_behind(recording: RecorderOnPage) -> None:

@@ -583,6 +583,19 @@ def no_microphone(opened: Opened, **options: Any) -> ChatOnPage:
 LOOKS: list[Opened] = [empty, talked, answered, talking, failed, no_microphone]
 
 
+def test_players_follow_a_change_of_theme_where_nothing_is_to_move(opened: Opened) -> None:
+    chat = opened(turns=TALK)
+    chat.page.emulate_media(reduced_motion="reduce")
+    chat.page.evaluate("""() => {
+        window.told = 0;
+        const canvas = document.querySelector(".nbaudio-waveform canvas");
+        canvas.addEventListener("transitionend", () => void told++);
+    }""")
+    chat.place.drawn()
+    chat.place.change_theme("dark")
+    chat.page.wait_for_function("() => told > 0")  # by which it is drawn anew
+
+
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.__name__)
 def test_it_can_be_read_and_operated(opened: Opened, look: Opened) -> None:
     chat = look(opened)
