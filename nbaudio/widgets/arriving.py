@@ -74,13 +74,11 @@ class Arriving:
 
     def hear(self, content: dict[str, Any], buffers: list[Any]) -> None:
         """Take a message from the page; what can't be one is ignored."""
-        kind, action = content.get("kind"), content.get("action")
+        kind = content.get("kind")
         if kind == "cancel":
             self.cancel()
-        elif kind == "kernel" and action == "start":
-            self.kernel_door.start()
-        elif kind == "kernel" and action == "stop":
-            self.kernel_door.stop()
+        elif kind == "kernel":
+            self.kernel_door.hear(str(content.get("action")), str(content.get("ask")))
         else:
             self._safely(self._take_in, content, buffers)
         self._tell_listeners()

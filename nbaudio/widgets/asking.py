@@ -5,12 +5,39 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Asking"]
+from nbaudio.conversation.turnlist import Part
+from nbaudio.errors import Interrupted, NbaudioError, mask
+from nbaudio.sound.clip import Clip
+
+__all__ = ["Asked", "Asking", "told"]
 
 Ask = Callable[[], Coroutine[Any, Any, object]]
 Over = Callable[["BaseException | None"], None]
+
+
+@dataclass(eq=False)
+class Asked:
+    """What was asked: parts to say, or the last question once more.
+
+    `by_page` says that a person did so at a page, not a program; `kept` that it is in the conversation.
+    """
+
+    parts: tuple[Part, ...] = ()
+    by_page: bool = False
+    kept: bool = False
+
+    @property
+    def typed(self) -> str:
+        """The words of it."""
+        return "\n\n".join(part for part in self.parts if isinstance(part, str))
+
+    @property
+    def recorded_s(self) -> float:
+        """How long its recordings are, in seconds."""
+        return sum(part.duration_s for part in self.parts if isinstance(part, Clip))
 
 
 class Asking:
@@ -110,3 +137,12 @@ class _Run:
         finally:
             with self._lock:
                 self._task = None
+
+
+def told(error: BaseException) -> str:
+    """What went wrong and what to do, in words for a person."""
+    if isinstance(error, asyncio.CancelledError):
+        return "Stopped before an answer came."
+    if isinstance(error, (NbaudioError, Interrupted)):
+        return mask(f"{error.cause} {error.next_step}".strip())
+    return mask(f"{type(error).__name__}: {error}")

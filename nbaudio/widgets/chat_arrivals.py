@@ -44,11 +44,12 @@ class Arrivals:
         self._now: dict[str, _Arrival] = {}  # by the question's id
         self._heard: dict[str, str] = {}  # the keys of replies that were heard here, and those they arrived under
 
-    def begin(self, question: Turn, *, aloud: bool, in_session: bool = False) -> None:
+    def begin(self, question: Turn, *, aloud: bool, in_session: bool = False, by_page: bool = False) -> None:
         """A question is about to be sent; in an open session the page gets the answer's sound by another way."""
         here, turns = self._asking.is_here(), list(self._chat)
         after = _after(question, turns)
-        arrival = _Arrival(question, after, self._send, here=here or in_session, aloud=aloud and here)
+        known = {"here": here or in_session, "aloud": aloud and here, "by_page": by_page}
+        arrival = _Arrival(question, after, self._send, **known)
         if arrival.after is not None:
             arrival.parts += Again.of(turns).rounds
         with self._lock:
@@ -125,6 +126,7 @@ class Arrivals:
                     "instead": arrival.after is not None,
                     "aloud": arrival.aloud,
                     "here": arrival.here,
+                    "by_page": arrival.by_page,
                     "source": backend,
                 }
                 for arrival in self._now.values()
@@ -152,8 +154,10 @@ class _Arrival:
     `parts` are those that have come of the question before this answer.
     """
 
-    def __init__(self, question: Turn, after: tuple[str, ...] | None, send: Send, *, here: bool, aloud: bool) -> None:
-        self.question, self.after, self.here, self.aloud = question, after, here, aloud
+    def __init__(
+        self, question: Turn, after: tuple[str, ...] | None, send: Send, *, here: bool, aloud: bool, by_page: bool
+    ) -> None:
+        self.question, self.after, self.here, self.aloud, self.by_page = question, after, here, aloud, by_page
         self.parts: list[Turn] = []
         self.key = uuid.uuid4().hex
         self._to_page = send
@@ -166,10 +170,11 @@ class _Arrival:
         with self._lock:
             self._words += str(message["words"])
             if not self._closed:
-                self._to_page({**message, "answer": self.key}, [pcm16])
+                self._to_page({**message, "answer": self.key, "by_page": self.by_page}, [pcm16])
 
     def next(self) -> _Arrival:
-        other = _Arrival(self.question, self.after, self._to_page, here=self.here, aloud=self.aloud)
+        known = {"here": self.here, "aloud": self.aloud, "by_page": self.by_page}
+        other = _Arrival(self.question, self.after, self._to_page, **known)
         other.parts = self.parts
         return other
 

@@ -34,8 +34,24 @@ class KernelDoor:
     def __init__(self, arriving: Arriving, recorder: Recorder) -> None:
         self._arriving, self._recorder = arriving, recorder
         self._microphone: KernelMicrophone | None = None
+        self._name = self._ask = ""  # of the take, and of the page's message that began it
 
-    def start(self) -> None:
+    def hear(self, action: str, ask: str) -> None:
+        """What a page asks for. It may have waited behind a cell, and what takes it back comes right behind it."""
+        here = self._microphone is not None and self._ask == ask
+        if action == "start":
+            self.start(ask)
+            self._recorder.send({"kind": "answered", "ask": ask})
+        elif action == "stop":
+            self.stop()
+        elif action == "drop" and here:
+            self.close()
+            self._arriving.drop(self._name)
+            self._recorder.state = "idle"
+        elif action == "lose" and here:
+            self._arriving.lose()
+
+    def start(self, ask: str = "") -> None:
         """Record; where that can't be, the recorder's `shut` says why."""
         arriving, recorder = self._arriving, self._recorder
         if self._microphone is not None:
@@ -53,7 +69,7 @@ class KernelDoor:
         except OSError as error:
             arriving.fail(error)
         else:
-            self._microphone = microphone
+            self._microphone, self._name, self._ask = microphone, name, ask
             with recorder.hold_sync():
                 recorder.door, recorder.elapsed_s, recorder.trouble, recorder.state = "kernel", 0.0, "", "recording"
 
@@ -81,9 +97,9 @@ class KernelDoor:
 
     def _stopped(self, name: str, why: str) -> None:
         microphone, recorder = self._microphone, self._recorder
-        self.close()
-        if microphone is None:  # it was closed, by whoever also took care of the recording
+        if microphone is None or name != self._name:  # closed already, by whoever also took care of the recording
             return
+        self.close()
         if why == "device lost":
             self._arriving.lose()
             return

@@ -4,16 +4,18 @@ The messages between this side and ``static/recorder.js``; sound is mono PCM16, 
 
     browser -> kernel   {kind: "ready"}                    there is a page
                         {kind: "begin", take, sample_rate, channels: 1, door, name?}    a take (uuid) begins
-                        {kind: "piece", take, index} + [PCM16]    from 0; 100 ms each, or 1 MB of a file at most.
+                        {kind: "piece", take, index} + [PCM16]    from 0; 100 ms each, or 480,000 bytes of a file.
                             None is acknowledged: jupyter_server answers a small message only after 40 ms.
                         {kind: "end", take, pieces, frames, reason}    "stopped", "silence", "longest", "file" or
                             "device lost"; what is missing by then may still come, on another thread
                         {kind: "accept", take}             it is good: after "end" at once, or after the review
                         {kind: "drop", take}               it is not: it is deleted
                         {kind: "cancel"}                   nothing will be recorded
-                        {kind: "kernel", action}           "start" or "stop" the kernel's own microphone
+                        {kind: "kernel", action, ask}      the kernel's own microphone: "start", which `ask` (uuid)
+                            names, "stop", or of that start "drop" or "lose" what it has recorded
     kernel -> browser   {kind: "start"} {kind: "stop"} {kind: "cancel"}    as the buttons do
                         {kind: "got", take, duration_s}    the take is whole, and on disk
+                        {kind: "answered", ask}            the kernel has come to that "start"
 
 Everything else is a trait. While the kernel's microphone records, the kernel sets `state`, `elapsed_s`, `level_dbfs`.
 """

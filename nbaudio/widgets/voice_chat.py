@@ -2,7 +2,8 @@
 
 The messages between this side and ``static/chat.js``; sound is mono PCM16, little endian, unless said otherwise.
 
-    kernel -> browser   {kind: "piece", answer, index, frames_before, words, phrases?} + [PCM16]    as to a `Player`
+    kernel -> browser   {kind: "piece", answer, by_page, index, frames_before, words, phrases?} + [PCM16]    as to a
+                            `Player`; `by_page` says that a page asked: then it sounds by itself in that one alone
                         {kind: "whole", answer, frames}    all pieces of the answer have been sent
                         {kind: "so far", answer, words}    to "ready": what of an arriving answer a new page has missed
                         {kind: "sound", turn, mime, frames, phrases} + [bytes]    to "need"
@@ -24,7 +25,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import anywidget
@@ -37,7 +38,7 @@ from nbaudio.realtime.session import Realtime
 from nbaudio.settings import settings
 from nbaudio.sound.clip import Clip
 from nbaudio.turns import Turn
-from nbaudio.widgets.asking import Asking
+from nbaudio.widgets.asking import Asked, Asking, told
 from nbaudio.widgets.chat_arrivals import Arrivals
 from nbaudio.widgets.chat_output import ChatOutput
 from nbaudio.widgets.chat_seen import Seen
@@ -45,7 +46,6 @@ from nbaudio.widgets.chat_session import ChatSession
 from nbaudio.widgets.lately import Lately
 from nbaudio.widgets.modules import module_text, style_text
 from nbaudio.widgets.recorder import Recorder
-from nbaudio.widgets.told import told
 from nbaudio.wire.answers import AudioDelta, TextDelta
 from nbaudio.wire.realtime.session import turn_detection_of
 
@@ -58,19 +58,6 @@ VOICES = (
 """The voices that OpenAI's models have by name, and the offline engine too."""
 
 _PAUSE_S = 0.2  # with the 22 messages a second that pieces may take, 27 in all
-
-
-@dataclass(eq=False)
-class _Asked:
-    """What was asked: parts to say, or the last question once more; `kept` says that it is in the conversation."""
-
-    parts: tuple[Part, ...] = ()
-    kept: bool = False
-
-    @property
-    def typed(self) -> str:
-        """The words of it."""
-        return "\n\n".join(part for part in self.parts if isinstance(part, str))
 
 
 class VoiceChat(anywidget.AnyWidget):
@@ -153,9 +140,9 @@ class VoiceChat(anywidget.AnyWidget):
         self.chat = chat if chat is not None else chat_of()
         # The chat shows it, and holding its button is what begins and ends a recording.
         self.recorder = Recorder(to_say=True, silence_s=0.0, max_s=600.0, _esm="export default {};", _css="")
-        self._asked: _Asked | None = None  # the last
-        self._running: _Asked | None = None
-        self._failed: tuple[_Asked, dict[str, Any]] | None = None
+        self._asked: Asked | None = None  # the last
+        self._running: Asked | None = None
+        self._failed: tuple[Asked, dict[str, Any]] | None = None
         self._busy = False
         self._count = 0
         self._changed = threading.Event()
@@ -179,7 +166,7 @@ class VoiceChat(anywidget.AnyWidget):
         self._opened = True
         # Watched, for what comes; and told of every change, for an answer that was asked for before this was here.
         self._leave = (self.chat.watch(self), self.chat.on_change(self._show))
-        self.recorder.on_clip(self.say)
+        self.recorder.on_clip(self._take_recording)
         self.on_msg(self._hear)
 
     @default("_esm")
@@ -202,11 +189,14 @@ class VoiceChat(anywidget.AnyWidget):
         parts : str, Clip, path, bytes, Turn
             As in `Conversation.say`.
         """
-        if self._talk.say(*parts):
+        self._say(Asked(parts))
+
+    def _say(self, asked: Asked) -> None:
+        if self._talk.say(*asked.parts):
             self._count += 1  # the page knows by it that it was heard
             self._show()
         else:
-            self._begin(_Asked(parts))
+            self._begin(asked)
 
     def begin_talking(self) -> None:
         """Open a session, as the button does; it does not wait, see `session`."""
@@ -224,14 +214,17 @@ class VoiceChat(anywidget.AnyWidget):
 
     def retry(self) -> None:
         """Ask the last question once more, in the voice that is chosen now. It does not wait."""
-        self._begin(_Asked())
+        self._begin(Asked())
 
     def again(self) -> None:
         """Ask once more what failed, or open the session that failed. It does not wait."""
+        self._again(by_page=False)
+
+    def _again(self, *, by_page: bool) -> None:
         if self._failed is not None and self._failed[1].get("session"):
             self.begin_talking()
         elif self._failed is not None:
-            self._begin(self._failed[0])
+            self._begin(replace(self._failed[0], by_page=by_page))
 
     def stop(self) -> None:
         """End the answer that is coming; what had come of it is kept."""
@@ -259,39 +252,48 @@ class VoiceChat(anywidget.AnyWidget):
 
     # -- asking -------------------------------------------------------------------------------------------
 
-    def _begin(self, asked: _Asked) -> None:
+    def _begin(self, asked: Asked) -> None:
         self._asked, self._failed, self._busy = asked, None, True
         self._count += 1
         options = {"aloud": self.aloud, "voice": self.voice, "stream": True}
         self._asking.begin(lambda: self._ask(asked, options), lambda error: self._over(asked, error))
         self._show()
 
-    async def _ask(self, asked: _Asked, options: dict[str, Any]) -> None:
+    async def _ask(self, asked: Asked, options: dict[str, Any]) -> None:
         self._running, asked.kept = asked, False
         if asked.parts:
             await self.chat.asay(*asked.parts, **options)
         else:
             await self.chat.aretry(**options)
 
-    def _over(self, asked: _Asked, error: BaseException | None) -> None:
+    def _take_recording(self, clip: Clip) -> None:
+        if self.recorder.state != "lost":
+            self._say(Asked((clip,), by_page=True))
+        else:  # nobody has let go of it: the page was closed, or the line broke, while somebody spoke
+            self._count += 1
+            self._fail(Asked((clip,)), "A recording broke off before it was ended, so it was not sent.")
+
+    def _over(self, asked: Asked, error: BaseException | None) -> None:
         if self._asked is asked:  # else another question has taken its place, and speaks for itself
             self._busy = False
         if error is not None and not (asked.kept and isinstance(error, asyncio.CancelledError)):
             # What is in the conversation is asked again, not said twice.
-            self._fail(_Asked() if asked.kept else asked, error)
+            self._fail(Asked() if asked.kept else asked, told(error))
         self._show()
 
-    def _fail(self, asked: _Asked, error: BaseException, **more: Any) -> None:
-        recorded_s = sum(part.duration_s for part in asked.parts if isinstance(part, Clip))
-        trouble = {"words": told(error), "typed": asked.typed, "recorded_s": recorded_s, **more}
-        self._failed = (asked, {**trouble, "number": self._count})  # the same trouble once more is another
+    def _fail(self, asked: Asked, words: str, **more: Any) -> None:
+        known = {"words": words, "typed": asked.typed, "recorded_s": asked.recorded_s, **more}
+        self._failed = (asked, {**known, "number": self._count})  # the same trouble once more is another
+        self._show()
 
     # -- what happens in the conversation: a Watcher ------------------------------------------------------
 
     def asked(self, talk: TurnList, question: Turn) -> None:
         """A question is about to be sent, from here or from a cell."""
         if talk is self.chat and self._opened:
-            self._arrivals.begin(question, aloud=self.aloud, in_session=self._talk.state == "open")
+            by_page = self._asking.is_here() and self._running is not None and self._running.by_page
+            in_session = self._talk.state == "open"
+            self._arrivals.begin(question, aloud=self.aloud, in_session=in_session, by_page=by_page)
             self._show()
 
     def came(self, question: Turn, *events: TextDelta | AudioDelta) -> None:
@@ -322,13 +324,12 @@ class VoiceChat(anywidget.AnyWidget):
 
     def _hear_session(self) -> None:
         if self._talk.trouble is not None:
-            self._fail(_Asked(), self._talk.trouble, session=True)
+            self._fail(Asked(), told(self._talk.trouble), session=True)
         self._show()
 
     def _unsent(self, parts: tuple[Part, ...]) -> None:
-        error = self._talk.trouble or asyncio.CancelledError()
-        self._fail(_Asked(parts), error, session=True, recorded_s=0.0)  # what was typed is in the box again
-        self._show()
+        words = told(self._talk.trouble or asyncio.CancelledError())
+        self._fail(Asked(parts), words, session=True, recorded_s=0.0)  # what was typed is in the box again
 
     # -- the page -----------------------------------------------------------------------------------------
 
@@ -362,7 +363,11 @@ class VoiceChat(anywidget.AnyWidget):
             return
         kind = content.get("kind")
         if kind == "say" and isinstance(content.get("text"), str) and content["text"].strip():
-            self.say(content["text"])
+            self._say(Asked((content["text"],), by_page=True))
+        elif kind == "retry":
+            self._begin(Asked(by_page=True))
+        elif kind == "again":
+            self._again(by_page=True)
         elif kind == "need":
             self._seen.need(str(content.get("turn")))
             self._lately.soon()
@@ -374,10 +379,12 @@ class VoiceChat(anywidget.AnyWidget):
             self._show()
         elif kind == "ready":
             self._arrivals.repeat()
+            self._output.keyboard_inside = False  # a page that is loaded again has not told that the keyboard left
+            self._lately.soon()
         elif kind == "focus":
             self._output.keyboard_inside = bool(content.get("inside"))
             self._lately.soon()
-        elif kind in ("stop", "retry", "again", "undo"):
+        elif kind in ("stop", "undo"):
             getattr(self, kind)()
         elif kind == "open":
             self._begin_talking(str(content.get("session", "")))

@@ -131,6 +131,18 @@ def test_an_answer_sounds_by_itself_in_the_page_that_asked_alone(opened: Opened)
     elsewhere.until("model.get('position_s') > 0.1")
 
 
+def test_what_is_whole_by_then_does_not_begin_in_another_page(opened: Opened, pcm16: bytes) -> None:
+    page = opened()
+    elsewhere = page.add_player(duration_s=SOUND_S, play="queue", asked_by="another page")
+    here = page.add_player(shown_in="#second", duration_s=SOUND_S, play="queue", asked_by="this page")
+    for player in (elsewhere, here):
+        player.until("model.sent.length")
+        player.send_sound(pcm16)
+    here.until("model.get('position_s') > 0.1")
+    assert (elsewhere.get("playing"), elsewhere.get("position_s")) == (False, 0)
+    expect(elsewhere.view().get_by_role("status")).to_have_text("")
+
+
 def test_what_is_whole_can_wait_for_its_turn_too(opened: Opened, pcm16: bytes) -> None:
     page = opened()
     before = page.add_player(duration_s=SOUND_S, play="auto")
@@ -501,6 +513,65 @@ def test_one_waits_for_the_other_and_says_so(arriving: PlayerOnPage, pcm16: byte
     arriving.until("!model.get('playing')")
 
 
+# -- a kernel that has gone -------------------------------------------------------------------------------------
+
+
+def test_an_answer_whose_kernel_is_restarted_ends_there_and_lets_the_next_one_sound(
+    opened: Opened, pcm16: bytes
+) -> None:
+    page = opened()
+    one = page.add_player(title="Answer", state="arriving", play="queue")
+    one.send_piece(pcm16[: 3 * 48_000], "Good news: all", phrases=PHRASES[:1])
+    one.until("model.get('position_s') > 0")
+    two = page.add_player(shown_in="#second", state="arriving", play="queue")
+    two.send_piece(pcm16, "Two.")
+    expect(two.view("#second").get_by_role("status")).to_have_text("Waits for its turn.")
+    one.sever()
+    two.until("model.get('position_s') > 0.1")
+    expect(one.view().get_by_role("status")).to_have_text("The answer broke off: this is what came.")
+    expect(_time(one)).to_contain_text("/ 0:03")
+    expect(_button(one, "Stop")).to_have_count(0)
+    with page.page.expect_download() as download:
+        _button(one, "Download as WAV").click()
+    assert soundfile.info(download.value.path()).duration == 3.0
+    saved, _ = len(one.saved), _button(one, "Play").click()
+    one.page.until(f"nbaudio.players.get({_model(one)}.get('key')).playing")
+    two.until("!model.get('playing')")
+    assert len(one.saved) == saved
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_sound_that_was_never_fetched_says_that_its_kernel_has_gone(opened: Opened, pcm16: bytes, told: bool) -> None:
+    page = opened()
+    sounding = page.add_player(shown_in="#second", state="arriving", play="queue")
+    sounding.send_piece(pcm16, "Two.")
+    sounding.until("model.get('position_s') > 0")
+    never = page.add_player(shown_in="#far", duration_s=SOUND_S)
+    page.evaluate(f"() => {{ {_model(never)}.send = () => {{ throw new Error('disposed'); }}; }}")
+    if told:
+        never.sever()
+    never.view("#far").get_by_role("button", name="Play").click()
+    expect(never.view("#far").get_by_role("status")).to_contain_text("The kernel has gone")
+    assert sounding.get("playing") is True
+
+
+def test_what_is_whole_goes_on_without_its_kernel(whole: PlayerOnPage) -> None:
+    whole.set(playing=True)
+    whole.until("model.get('position_s') > 0.1")
+    whole.sever()
+    sound = f"nbaudio.players.get({_model(whole)}.get('key'))"
+    whole.page.until(f"{sound}.position_s > 0.6")
+    _button(whole, "Pause").click()
+    whole.page.until(f"!{sound}.playing")
+
+
+def test_a_player_whose_kernel_has_gone_is_freed_with_its_last_view(arriving: PlayerOnPage) -> None:
+    arriving.sever()
+    arriving.remove_view(0)
+    arriving.page.until("nbaudio.players.size === 0 && nbaudio.contexts.size === 0")
+    arriving.until("model.listeners === 0")
+
+
 # -- what must not be trusted -----------------------------------------------------------------------------------
 
 
@@ -535,6 +606,10 @@ def test_a_sound_that_cant_be_read_says_so_and_can_be_asked_for_again(opened: Op
 
 def _button(player: PlayerOnPage, name: str) -> Locator:
     return player.view().get_by_role("button", name=name, exact=True)
+
+
+def _model(player: PlayerOnPage) -> str:
+    return f"widgets[{player.number}].model"
 
 
 def _waveform(player: PlayerOnPage) -> Locator:

@@ -66,6 +66,14 @@ def test_a_microphone_is_chosen_by_name_and_remembered(browser: Browser, opened:
     again.context.close()
 
 
+def test_a_microphone_can_be_chosen_where_the_browser_keeps_nothing(browser: Browser, opened: Opened) -> None:
+    recorder = opened(browser.new_context())
+    recorder.page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
+    chosen = recorder.view().get_by_label("Microphone")
+    chosen.select_option(index=1)
+    assert recorder.get("device") == chosen.input_value() != ""
+
+
 def test_a_microphone_that_is_gone_is_not_asked_for_again(opened: Opened) -> None:
     recorder = opened(device="gone", devices=[["gone", "Gone"]])
     recorder.page.evaluate("() => { navigator.mediaDevices.enumerateDevices = async () => []; }")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, expect
+from signals import voice
 
 from .recorder_page import RecorderOnPage, recorders
 
@@ -47,6 +48,16 @@ def test_a_program_does_what_the_buttons_do(opened: Opened) -> None:
     recorder.until_all_is_closed()
 
 
+def test_a_program_opens_no_microphone_where_nobody_sees_it(opened: Opened) -> None:
+    recorder = opened()
+    recorder.remove_view(0)
+    recorder.send(kind="start")  # which goes to every tab with this notebook
+    assert recorder.get("state") == "idle"
+    recorder.add_view()
+    recorder.send(kind="start")
+    recorder.until_seconds(0.2)
+
+
 def test_it_begins_by_itself_where_it_is_to(opened: Opened) -> None:
     recorder = opened(auto_start=True)
     recorder.until_seconds(0.2)
@@ -56,13 +67,16 @@ def test_it_begins_by_itself_where_it_is_to(opened: Opened) -> None:
 def test_the_kernels_own_microphone(opened: Opened) -> None:
     recorder = opened(shut={}, review=True)
     recorder.button("Kernel's microphone").click()
-    assert recorder.sent[-1] == {"kind": "kernel", "action": "start"}
+    expect(recorder.status).to_have_text("The kernel's microphone opens as soon as the kernel is free.")
+    ask = recorder.sent[-1]["ask"]
+    assert recorder.sent[-1] == {"kind": "kernel", "action": "start", "ask": ask}
     recorder.set(door="kernel", state="recording", level_dbfs=-20.0, elapsed_s=1.5)
+    recorder.send(kind="answered", ask=ask)
     expect(recorder.status).to_have_text("Recording with the kernel's microphone.")
     expect(recorder.view().get_by_role("meter")).to_have_attribute("aria-valuetext", "-20 dBFS")
     expect(recorder.view()).to_contain_text("0:01 / 1:00")
     recorder.button("Stop").click()
-    assert recorder.sent[-1] == {"kind": "kernel", "action": "stop"}
+    assert recorder.sent[-1] == {"kind": "kernel", "action": "stop", "ask": ask}
     recorder.send(kind="got", take="a-take", duration_s=1.5)
     recorder.set(state="review", duration_s=1.5)
     expect(recorder.button("Play")).to_have_count(0)
@@ -73,10 +87,57 @@ def test_the_kernels_own_microphone(opened: Opened) -> None:
 def test_the_door_that_the_cell_asks_for_comes_first(opened: Opened) -> None:
     recorder = opened(door="kernel", shut={})
     recorder.button("Record at the kernel").click()
-    assert recorder.sent[-1] == {"kind": "kernel", "action": "start"}
+    ask = recorder.sent[-1]["ask"]
+    assert recorder.sent[-1] == {"kind": "kernel", "action": "start", "ask": ask}
     assert recorder.open_things() == {"contexts": 0, "tracks": 0}
     recorder.set(shut={"kernel": "No microphone was found there."})
+    recorder.send(kind="answered", ask=ask)
     expect(recorder.button("Record")).to_be_visible()
+
+
+def test_what_a_busy_kernel_has_not_come_to_can_be_taken_back_and_asked_for_again(opened: Opened) -> None:
+    recorder = opened(door="kernel", shut={})
+    for _ in range(2):
+        recorder.button("Record at the kernel").click()
+        recorder.button("Stop").click()
+    recorder.button("Record at the kernel").click()
+    told = [message for message in recorder.sent if message["kind"] == "kernel"]
+    assert [message["action"] for message in told] == ["start", "drop", "start", "drop", "start"]
+    first, second, third = (told[index]["ask"] for index in (0, 2, 4))
+    assert [told[index]["ask"] for index in (1, 3)] == [first, second]
+
+    for ask in (first, second):  # the kernel is free now, and comes to all of it in a row
+        recorder.set(state="recording")
+        recorder.send(kind="answered", ask=ask)
+        recorder.set(state="idle")
+        expect(recorder.button("Stop")).to_be_visible()
+        expect(recorder.status).to_contain_text("as soon as the kernel is free")
+    recorder.set(state="recording")
+    recorder.send(kind="answered", ask=third)
+    expect(recorder.status).to_have_text("Recording with the kernel's microphone.")
+    recorder.button("Stop").click()
+    assert recorder.sent[-1] == {"kind": "kernel", "action": "stop", "ask": third}
+
+
+@pytest.mark.parametrize("gone", ["cleared", "reloaded"])
+def test_a_page_that_goes_leaves_no_kernels_microphone_open(opened: Opened, gone: str) -> None:
+    recorder = opened(door="kernel", shut={})
+    recorder.button("Record at the kernel").click()
+    ask = recorder.sent[-1]["ask"]
+    recorder.set(state="recording")
+    recorder.send(kind="answered", ask=ask)
+    if gone == "cleared":
+        recorder.remove_view(0)
+    else:
+        recorder.page.evaluate("() => window.dispatchEvent(new Event('pagehide'))")
+    recorder.until("sent.at(-1).action === 'lose'")
+    assert recorder.sent[-1]["ask"] == ask
+
+
+def test_another_tab_that_goes_leaves_the_kernels_microphone_to_the_one_that_opened_it(opened: Opened) -> None:
+    recorder = opened(door="kernel", shut={}, state="recording")
+    recorder.page.evaluate("() => window.dispatchEvent(new Event('pagehide'))")
+    assert recorder.kinds() == ["ready"]
 
 
 def test_the_next_recording_by_the_same_recorder(opened: Opened) -> None:
@@ -158,6 +219,13 @@ def test_an_output_that_is_cleared_leaves_no_microphone_open(recording: Recorder
     recording.remove_view(0)
     recording.until_all_is_closed()
     assert recording.kinds() == ["ready", "begin", "piece"]  # the kernel keeps what arrived
+
+
+def test_players_sound_again_when_nobody_sees_the_recorder_any_more(recording: RecorderOnPage) -> None:
+    player = recording.place.add_player(shown_in="#far", state="arriving", play="queue")
+    player.send_piece((voice(duration_s=9) * 32767).astype("<i2").tobytes())
+    recording.remove_view(0)
+    player.until("model.get('position_s') > 0.1")  # the kernel has not found yet that the recording is lost
 
 
 def test_a_model_that_is_closed_leaves_nothing_behind(recording: RecorderOnPage) -> None:

@@ -86,6 +86,35 @@ def test_a_typed_turn_is_sent_and_its_answer_is_heard_while_it_comes(opened: Ope
     expect(chat.status).to_have_text("")
 
 
+def test_an_answer_sounds_by_itself_in_the_page_that_asked_alone(opened: Opened) -> None:
+    chat = opened()
+    coming = {**COMING, "by_page": True}
+    another = {"key": "a8", "question": entry("q8", words="Hello"), **coming}
+    chat.set(asked_times=1, busy=True, arriving=[another])  # in another tab with the same notebook
+    chat.send_piece("a8", TONE, "No.")
+    chat.set(busy=False, arriving=[], turns=[entry("q8"), entry("a8", "assistant", duration_s=1, sample_rate=24_000)])
+
+    chat.text.fill("Hello")
+    chat.button("Send").click()
+    chat.pieces = chat.frames = 0
+    answering(chat, by_page=True)
+    chat.send_piece("a9", TONE * 5)
+    chat.until("sounds.get('the-chat-a9').position_s > 0.2")
+    assert chat.page.evaluate("() => nbaudio.players.get('the-chat-a8').position_s") == 0
+
+
+def test_what_was_said_here_is_answered_aloud_here(opened: Opened) -> None:
+    chat = opened()
+    chat.button("Hold to talk").hover()
+    chat.page.mouse.down()
+    chat.until("recorderModel.get('elapsed_s') >= 0.4")
+    chat.page.mouse.up()
+    chat.until("recorderModel.get('state') === 'done'")
+    answering(chat, by_page=True)
+    chat.send_piece("a9", TONE * 5)
+    chat.until("sounds.get('the-chat-a9').position_s > 0.2")
+
+
 def test_enter_sends_and_shift_enter_does_not(opened: Opened) -> None:
     chat = opened()
     chat.text.press_sequentially("one")
@@ -256,6 +285,22 @@ def test_the_kernels_microphone_where_the_page_has_none(opened: Opened) -> None:
     chat.button("Hold to talk").hover()
     chat.page.mouse.down()
     assert chat.recorded() == ["ready", "kernel"]
+
+
+def test_letting_go_of_the_kernels_microphone_before_the_kernel_has_opened_it(opened: Opened) -> None:
+    chat = opened(address="http://chat.example/", recorder={"shut": {}})
+    told = "() => recorderModel.sent.map(({kind, action}) => action ?? kind)"
+    chat.button("Hold to talk").hover()
+    chat.page.mouse.down()
+    expect(chat.button("Opening …")).to_be_visible()
+    chat.page.wait_for_timeout(400)  # what is shorter is a tap
+    chat.page.mouse.up()
+    expect(chat.button("Hold to talk")).to_be_visible()
+    assert chat.page.evaluate(told) == ["ready", "start", "drop"]
+    chat.page.mouse.down()
+    chat.page.keyboard.press("Escape")
+    chat.page.mouse.up()
+    assert chat.page.evaluate(told)[3:] == ["start", "cancel"]
 
 
 # -- turns ------------------------------------------------------------------------------------------------------
@@ -474,6 +519,17 @@ def test_a_kernel_that_is_restarted_leaves_words_and_no_microphone(opened: Opene
     assert chat.page.evaluate("() => [widgets[0].model.listeners, recorderModel.listeners]") == [0, 0]
 
 
+def test_an_answer_whose_kernel_is_restarted_is_silent_and_does_not_keep_its_turn(opened: Opened) -> None:
+    chat = opened()
+    answering(chat)
+    chat.send_piece("a9", TONE * 5)
+    chat.until("sounds.get('the-chat-a9').position_s > 0.1")
+    chat.page.evaluate("() => widgets[0].model.sever()")
+    chat.until("!sounds.get('the-chat-a9').playing")
+    chat.until("sounds.get('the-chat-a9').whole")
+    expect(chat.turns.nth(1)).to_contain_text("The answer broke off")
+
+
 def test_the_kernel_knows_where_the_keyboard_is(opened: Opened) -> None:
     chat = opened()
     chat.text.focus()
@@ -525,6 +581,19 @@ def no_microphone(opened: Opened, **options: Any) -> ChatOnPage:
 
 
 LOOKS: list[Opened] = [empty, talked, answered, talking, failed, no_microphone]
+
+
+def test_players_follow_a_change_of_theme_where_nothing_is_to_move(opened: Opened) -> None:
+    chat = opened(turns=TALK)
+    chat.page.emulate_media(reduced_motion="reduce")
+    chat.page.evaluate("""() => {
+        window.told = 0;
+        const canvas = document.querySelector(".nbaudio-waveform canvas");
+        canvas.addEventListener("transitionend", () => void told++);
+    }""")
+    chat.place.drawn()
+    chat.place.change_theme("dark")
+    chat.page.wait_for_function("() => told > 0")  # by which it is drawn anew
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.__name__)

@@ -54,6 +54,9 @@ class Model {
     const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
     this.#emit("msg:custom", content, [new DataView(bytes.buffer)]);
   }
+  sever() {
+    this.#emit("comm_live_update");
+  }
   #emit(event, ...given) {
     for (const { react } of this.#listeners.filter((one) => one.event === event)) react(...given);
   }

@@ -106,20 +106,20 @@ class PlayerOnPage:
     def __init__(self, page: WidgetPage, number: int) -> None:
         self.page = page
         self._model = f"widgets[{number}].model"
-        self._number = number
+        self.number = number
         self.pieces = self.frames = 0
 
     def add_view(self, parent: str = "#second") -> int:
         """Show it; the view's number."""
         code = "([number, parent]) => addView(number, parent)"
-        return int(self.page.evaluate(code, [self._number, parent]))
+        return int(self.page.evaluate(code, [self.number, parent]))
 
     def remove_view(self, view: int) -> None:
-        self.page.evaluate(f"() => widgets[{self._number}].views[{view}]()")
+        self.page.evaluate(f"() => widgets[{self.number}].views[{view}]()")
 
     def close(self) -> None:
         """The kernel closes the model."""
-        self.page.evaluate(f"() => widgets[{self._number}].close()")
+        self.page.evaluate(f"() => widgets[{self.number}].close()")
 
     def view(self, parent: str = "#first") -> Locator:
         """What is seen of it."""
@@ -152,6 +152,10 @@ class PlayerOnPage:
         """The kernel has sent all."""
         self.send({"kind": "whole", "frames": self.frames})
         self.set(state=state, duration_s=duration_s)
+
+    def sever(self) -> None:
+        """The kernel is restarted."""
+        self.page.evaluate(f"() => {self._model}.sever()")
 
     @property
     def sent(self) -> list[Any]:

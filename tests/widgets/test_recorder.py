@@ -675,7 +675,7 @@ def test_the_kernel_records_when_the_page_asks(page: Page, microphone: Callable[
         clip = await waiting
         assert clip.encode("pcm16") == b"".join(speech(4))
         assert one.state == "done"
-        assert page.kinds() == ["got"]
+        assert page.kinds() == ["answered", "got"]
         assert module.open == []
 
     run(main)
@@ -736,6 +736,58 @@ def test_cancel_and_close_give_the_kernels_microphone_back(page: Page, microphon
             assert len(module.open) == 1
             end()
             assert module.open == []
+
+    run(main)
+
+
+def test_what_is_taken_back_right_behind_its_start_leaves_the_next_one_alone(
+    page: Page, microphone: Callable[..., StandIn]
+) -> None:
+    module = microphone(speech(9))
+
+    async def main() -> None:
+        one = page.recorder(silence_s=0)
+        clips: list[nba.Clip] = []
+        one.on_clip(clips.append)
+        for ask in "ab":  # a cell kept the kernel busy: all of it comes at once
+            page.says(one, kind="kernel", action="start", ask=ask)
+            page.says(one, kind="kernel", action="drop", ask=ask)
+            assert (module.open, one.state) == ([], "idle")
+        page.says(one, kind="kernel", action="start", ask="c")
+        page.says(one, kind="kernel", action="drop", ask="b")
+        await turns()
+        assert (len(module.open), one.state) == (1, "recording")
+        levels: asyncio.Queue[float] = asyncio.Queue()
+        one.observe(lambda change: levels.put_nowait(change["new"]), "elapsed_s")
+        module.go_on.release()
+        await levels.get()
+        page.says(one, kind="kernel", action="stop", ask="c")
+        await turns()
+        assert (module.open, one.state) == ([], "done")
+        assert [clip.encode("pcm16") for clip in clips] == speech(1)
+        assert [message["ask"] for message in page.heard if message["kind"] == "answered"] == ["a", "b", "c"]
+
+    run(main)
+
+
+def test_a_page_that_goes_ends_what_it_began_with_the_kernels_microphone(
+    page: Page, microphone: Callable[..., StandIn]
+) -> None:
+    module = microphone(speech(9))
+
+    async def main() -> None:
+        one = page.recorder(silence_s=0)
+        page.says(one, kind="kernel", action="start", ask="a")
+        levels: asyncio.Queue[float] = asyncio.Queue()
+        one.observe(lambda change: levels.put_nowait(change["new"]), "elapsed_s")
+        module.go_on.release()
+        await levels.get()
+        page.says(one, kind="kernel", action="lose", ask="another page's")
+        assert len(module.open) == 1
+        page.says(one, kind="kernel", action="lose", ask="a")
+        assert (module.open, one.state) == ([], "lost")
+        assert one.clip is not None
+        assert one.clip.duration_s == pytest.approx(0.1)
 
     run(main)
 

@@ -133,6 +133,22 @@ class TestAsking:
             f"{reply.usage.input_tokens:,} tokens in, {reply.usage.output_tokens:,} out; $"
         )
 
+    def test_the_page_is_told_whether_a_person_asked_at_one_or_a_program(
+        self, server: OpenAIServer, opened: Open
+    ) -> None:
+        page = opened()
+        asks = (
+            lambda: page.says(kind="say", text="Hello"),
+            lambda: page.widget.say("Hello"),
+            lambda: page.says(kind="retry"),
+            page.widget.retry,
+        )
+        for ask in asks:
+            ask()
+            page.until_idle()
+        told = {message["answer"]: message["by_page"] for message, _ in page.of("piece")}
+        assert list(told.values()) == [True, False, True, False]
+
     def test_nobody_waits_for_it(self, server: OpenAIServer, opened: Open) -> None:
         server.gate = Gate(pieces=2)
         page = opened()
@@ -274,6 +290,26 @@ class TestStoppingAndFailing:
         page.says(kind="again")
         page.until_idle()
         assert page.widget.turns[0]["duration_s"] == 2.0
+
+    def test_a_recording_that_nobody_let_go_of_is_kept_and_sent_when_the_person_says_so(
+        self, server: OpenAIServer, opened: Open
+    ) -> None:
+        page = opened()
+        recorder = page.widget.recorder
+        sound = tone().encode("wav")[44:]
+        begin = {"kind": "begin", "take": "t", "sample_rate": 24_000, "channels": 1, "door": "microphone"}
+        recorder._handle_custom_msg(begin, [])
+        recorder._handle_custom_msg({"kind": "piece", "take": "t", "index": 0}, [sound])
+        recorder._parts.lose()  # the page was closed
+        page.until(lambda: page.widget.trouble)
+        assert page.widget.trouble["recorded_s"] == 1.0
+        assert not page.widget.busy
+        assert page.widget._asking.wait(LIMIT_S)
+        assert server.requests == []
+        page.says(kind="again")
+        page.until_idle()
+        assert page.widget.turns[0]["duration_s"] == 1.0
+        assert page.widget.trouble == {}
 
     def test_what_broke_off_is_asked_again_and_not_said_twice(self, server: OpenAIServer, opened: Open) -> None:
         server.fail_next("cut_stream")
@@ -610,6 +646,14 @@ class TestShowing:
         page.widget.recorder.state = "done"
         assert renewed.wait(LIMIT_S)
         assert "Hello" in shown[-1]["text/plain"]
+
+        renewed.clear()
+        page.says(kind="focus", inside=True)
+        chat.append("Again")
+        page.until(page.knows)
+        page.says(kind="ready")  # the page was loaded again, and said nothing when it went
+        assert renewed.wait(LIMIT_S)
+        assert "Again" in shown[-1]["text/plain"]
 
     def test_a_cell_that_is_run_again_closes_the_chat_that_it_showed(
         self, opened: Open, monkeypatch: pytest.MonkeyPatch

@@ -1,7 +1,7 @@
 // The VoiceChat in the browser: joins a widget's model to its Chat, and shows it. `widgets/voice_chat.py` is the other
 // side.
 //
-// kernel -> browser   {kind: "piece", answer, index, frames_before, words, phrases?} + [PCM16 mono, little endian]
+// kernel -> browser   {kind: "piece", answer, by_page, index, frames_before, words, phrases?} + [PCM16 mono, LE]
 //                     {kind: "whole", answer, frames}       as of a player, see player.js; `answer` is its key
 //                     {kind: "so far", answer, words}       the answer to "ready", where one is arriving
 //                     {kind: "sound", turn, mime, frames, phrases} + [bytes]    the answer to "need"

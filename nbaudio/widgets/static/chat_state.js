@@ -19,6 +19,7 @@ import { Recording } from "./recording.js";
  * @property {boolean} instead  of what stands behind its question
  * @property {boolean} aloud
  * @property {boolean} here  it was asked in the chat, not in a cell
+ * @property {boolean} by_page  by a person at a page: this one, or another with the same notebook
  * @property {string} source
  */
 
@@ -38,6 +39,10 @@ export class Chat extends EventTarget {
   #early = [];
   #due = false;
   #typed = "";
+  #talks = false; // what is recorded was begun in this page
+  #asked = false; // by this page, and no answer is coming yet
+  /** The questions of this page whose answers are coming. @type {Set<string>} */
+  #mine = new Set();
   /** Something was sent of which the kernel has not heard yet: it may be busy with a cell. */
   waiting = false;
 
@@ -62,7 +67,7 @@ export class Chat extends EventTarget {
     this.#link.on("change:trouble", () => this.#giveBack());
     for (const name of SHOWN) this.#link.on(`change:${name}`, () => this.#changed());
     this.#link.on("msg:custom", (message, buffers) => this.#hear(message, buffers ?? []));
-    this.#link.addEventListener("severed", () => this.#changed());
+    this.#link.addEventListener("severed", () => this.#breakOff());
     if (this.get("realtime")) {
       const device = () => String(this.recording?.get("device") ?? "");
       this.session = new OpenSession(this.#link, String(this.get("key")), device);
@@ -109,6 +114,7 @@ export class Chat extends EventTarget {
     if (!text.trim() || this.severed || (this.busy && !open)) return;
     this.draft = "";
     this.#typed = text;
+    this.#asked = true;
     this.waiting = !open;
     this.#link.send({ kind: "say", text });
     this.dispatchEvent(new Event("sent"));
@@ -120,7 +126,7 @@ export class Chat extends EventTarget {
     if (kind === "again" && this.trouble.session) return this.session?.begin();
     if (kind === "stop") for (const turn of this.turns) if (turn.arriving) turn.player?.sound.pause();
     if (kind === "again" && this.draft === this.trouble.typed) this.draft = "";
-    if (kind === "again" || kind === "retry") this.waiting = true;
+    if (kind === "again" || kind === "retry") this.waiting = this.#asked = true;
     this.#link.send({ kind });
     if (kind === "again") this.dispatchEvent(new Event("sent"));
     this.#changed();
@@ -139,8 +145,15 @@ export class Chat extends EventTarget {
 
   /** Begins to record, by whichever door is open. Call it from a click or a key. */
   talk() {
-    if (this.door === "kernel") this.recording?.kernel("start");
+    if (this.door === "kernel") this.recording?.startKernel();
     else if (this.door) void this.recording?.start();
+    this.#talks = true;
+  }
+
+  /** Sends what is in a file. @param {File} file */
+  talkBy(file) {
+    void this.recording?.choose(file);
+    this.#talks = true;
   }
 
   /** Ends the recording, which is sent. */
@@ -186,9 +199,19 @@ export class Chat extends EventTarget {
       if (this.#closed) return;
       this.recording = new Recording(model);
       for (let views = this.#views; views > 0; views--) this.recording.enter();
-      this.recording.addEventListener("change", () => this.#changed());
+      this.recording.addEventListener("change", () => this.#listenOn());
     } catch (error) {
       this.recorderTrouble = `Nobody can talk here: ${error instanceof Error ? error.message : error}`;
+    }
+    this.#changed();
+  }
+
+  /** The recording has gone on: what was begun here and is done is a question of this page. */
+  #listenOn() {
+    const states = [this.recording?.state, this.recording?.get("state")]; // the second is the kernel's: either may be late
+    if (!states.includes("asking") && !states.includes("recording")) {
+      if (this.#talks && states[0] === "done") this.#asked = true;
+      this.#talks = false;
     }
     this.#changed();
   }
@@ -216,10 +239,11 @@ export class Chat extends EventTarget {
     const quick = [];
     const put = (/** @type {Entry} */ entry, /** @type {Arrival | undefined} */ arrival = undefined) => {
       let turn = before.get(entry.key);
-      if (!turn && !arrival && early.some(([message, [sound]]) => message.answer === entry.key && sound?.byteLength)) {
-        turn = new ChatTurn(coming(entry), this.#line, { aloud: true, play: this.get("play"), source: "" });
+      const heard = turn ? undefined : early.find(([message, [sound]]) => message.answer === entry.key && sound?.byteLength);
+      if (heard && !arrival) {
+        turn = new ChatTurn(coming(entry), this.#line, { aloud: true, play: this.#mode(heard[0]), source: "" });
         quick.push([turn, entry]);
-      } else if (!turn) turn = new ChatTurn(entry, this.#line, arrival && { ...arrival, play: this.get("play") });
+      } else if (!turn) turn = new ChatTurn(entry, this.#line, arrival && { ...arrival, play: this.#mode(arrival) });
       else if (!arrival) turn.update(entry);
       before.delete(entry.key);
       this.#known.set(entry.key, turn);
@@ -236,12 +260,26 @@ export class Chat extends EventTarget {
       put(coming(arrival), arrival);
     }
     this.turns = shown;
+    const still = this.#arriving.map(({ question }) => question.key);
+    this.#mine = new Set(still.filter((key) => this.#mine.has(key)));
     for (const turn of before.values()) turn.close();
     for (const [message, buffers] of early) {
       if (this.busy || this.#known.has(message.answer)) this.#hear(message, buffers);
     }
     for (const [turn, entry] of quick) turn.update(entry);
     this.#changed();
+  }
+
+  /**
+   * When an answer begins to sound: by itself only in the page that asked, where one did.
+   * @param {{by_page?: boolean, question?: Entry}} answer
+   */
+  #mode({ by_page = false, question }) {
+    if (!by_page) return this.get("play");
+    const key = question?.key ?? "";
+    if (this.#asked) this.#mine.add(key);
+    this.#asked = false;
+    return this.#mine.has(key) ? this.get("play") : "click";
   }
 
   /** @returns {import("./chat_turn.js").Line} */
@@ -267,7 +305,8 @@ export class Chat extends EventTarget {
 
   /** What was typed and could not be sent is in the box again, where nothing else is by now. */
   #giveBack() {
-    const { typed } = this.trouble;
+    const { typed, words } = this.trouble;
+    if (words) this.#asked = false; // nothing comes of it
     if (!typed || !this.#typed || this.draft) return;
     if (typed.endsWith(this.#typed)) this.draft = typed; // more than the last words, where a session did not open
   }
@@ -277,6 +316,11 @@ export class Chat extends EventTarget {
     this.session?.end();
     this.#forget();
     if (this.severed) this.dispatchEvent(new Event("abandoned"));
+  }
+
+  #breakOff() {
+    for (const turn of this.#known.values()) turn.sever();
+    this.#changed();
   }
 
   #forget() {

@@ -80,6 +80,11 @@ export class TurnModel {
     this.#listeners = this.#listeners.filter((one) => one.event !== event || one.react !== react);
   }
 
+  /** The kernel has gone. */
+  sever() {
+    this.#emit("comm_live_update");
+  }
+
   /** All of these are set before anybody hears of one. @param {Record<string, unknown>} traits */
   update(traits) {
     const changed = Object.keys(traits).filter((name) => this.#traits[name] !== traits[name]);
@@ -165,6 +170,12 @@ export class ChatTurn extends EventTarget {
     if (message.kind !== "piece" || this.player) return;
     this.words += message.words ?? "";
     this.dispatchEvent(new Event("change"));
+  }
+
+  /** The kernel has gone: nothing more comes of it, and a chat without one is silent. */
+  sever() {
+    this.player?.pause();
+    this.#model?.sever();
   }
 
   /** It is silent, and forgotten. */

@@ -1,7 +1,7 @@
 // Which microphones there are, whether this page may use them, and which one the person likes.
 
 import { shutByPermission, shutForGood } from "./shut.js";
-import { storage } from "./storage.js";
+import { remember, storage } from "./storage.js";
 
 /** @typedef {import("./link.js").Link} Link */
 /** @typedef {[id: string, label: string]} Device */
@@ -64,7 +64,7 @@ export class Devices {
 
   /** The person has chosen. @param {string} device  "" is the browser's default */
   choose(device) {
-    storage()?.setItem(REMEMBERED, device);
+    remember(REMEMBERED, device);
     this.#link.tell({ device, trouble: "" });
   }
 

@@ -1,7 +1,7 @@
 // What streams from each source have taught about their lead: for the next answer of this page, and for the next page,
 // so that only the first uneven answer of a server that this browser has not heard lately may have a gap.
 
-import { storage } from "./storage.js";
+import { remember, storage } from "./storage.js";
 
 /** @typedef {import("./lead.js").Learned} Learned
  * @typedef {{windows: number[], at_ms: number}} Kept  of the last streams, and when */
@@ -37,11 +37,7 @@ export function keep(source) {
   const all = read();
   all.delete(source); // so that the latest stands last
   all.set(source, { windows, at_ms: Date.now() });
-  try {
-    storage()?.setItem(KEPT, JSON.stringify([...all].slice(-SOURCES)));
-  } catch {
-    // It is full, or closed to this page: then the next page learns for itself.
-  }
+  remember(KEPT, JSON.stringify([...all].slice(-SOURCES)));
 }
 
 /** @returns {Map<string, Kept>} what is not too old; nothing, where something else stands there */

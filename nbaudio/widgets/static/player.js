@@ -15,6 +15,7 @@
 import { make } from "./elements.js";
 import { showInPlace } from "./in_place.js";
 import { KeyboardPlace } from "./keyboard_place.js";
+import { Link } from "./link.js";
 import { PlayerView } from "./player_view.js";
 import { Sound } from "./sound.js";
 import * as turns from "./turns.js";
@@ -23,16 +24,19 @@ import { TwoWay } from "./two_way.js";
 /** @typedef {import("./two_way.js").Model} Model */
 /** @typedef {import("./phrases.js").Phrase} Phrase */
 
+const GONE = "The kernel has gone, and this page never had the sound: run the cell again.";
 const SHOWN = ["title", "state", "notes", "duration_s", "words", "phrases"];
 const PATIENCE_MS = 10_000; // a busy kernel is asked for the sound again only after this
 const VIEWLESS_MS = 1000; // a cell that is moved takes its view away and gives another at once
 
 /**
- * One model with its sound. Events: "change" (anything that is shown but the position), "position".
+ * One model with its sound. Events: "change" (anything that is shown but the position), "position", "abandoned" (by kernel
+ * and page).
  */
 export class Player extends EventTarget {
   /** @type {Model} */
   #model;
+  #link;
   /** @type {TwoWay} */
   #traits;
   #closed = new AbortController();
@@ -51,6 +55,7 @@ export class Player extends EventTarget {
   constructor(model) {
     super();
     this.#model = model;
+    this.#link = new Link(model);
     this.#wanted = Boolean(model.get("playing"));
     this.words = String(model.get("words"));
     /** @type {Phrase[]} */
@@ -63,12 +68,13 @@ export class Player extends EventTarget {
     if (this.sound.empty) this.#from_s = Number(model.get("position_s")); // before the page was reloaded
     this.#traits = new TwoWay(model, this);
 
-    this.#on("msg:custom", (message, buffers) => this.#hear(message, buffers ?? []));
-    this.#on("change:sample_rate", () => {
+    this.#link.addEventListener("severed", () => this.#breakOff());
+    this.#link.on("msg:custom", (message, buffers) => this.#hear(message, buffers ?? []));
+    this.#link.on("change:sample_rate", () => {
       if (this.sound.empty) this.sound.sampleRate = model.get("sample_rate"); // known only after the model was made
     });
-    this.#on("change:play", () => (this.sound.mode = this.#mode));
-    for (const name of SHOWN) this.#on(`change:${name}`, () => this.#changed(name));
+    this.#link.on("change:play", () => (this.sound.mode = this.#mode));
+    for (const name of SHOWN) this.#link.on(`change:${name}`, () => this.#changed(name));
     const { signal } = this.#closed;
     this.sound.addEventListener("change", () => this.#changed(), { signal });
     this.sound.addEventListener("position", () => this.dispatchEvent(new Event("position")), { signal });
@@ -79,7 +85,7 @@ export class Player extends EventTarget {
   }
 
   get arriving() {
-    return this.#model.get("state") === "arriving";
+    return this.#model.get("state") === "arriving" && !this.#link.severed;
   }
 
   /** @returns {string[]} */
@@ -123,16 +129,16 @@ export class Player extends EventTarget {
     if (this.trouble) return this.trouble;
     if (this.waiting === "turn") return "Waits for its turn.";
     if (this.waiting && this.sound.empty && !this.arriving) return "Waits for the kernel to send the sound.";
-    return this.#model.get("state") === "broken" ? "The answer broke off: this is what came." : "";
+    return !this.arriving && this.#model.get("state") !== "whole" ? "The answer broke off: this is what came." : "";
   }
 
   /** A view is shown: what is whole already begins, if it was to begin by itself and never did. @param {PlayerView} view */
   enter(view) {
     this.#views.add(view);
     this.keyboard.restore(view.element);
-    if (this.#begun || this.arriving || !this.sound.empty) return;
+    if (this.#begun || this.arriving || !this.sound.empty || this.#link.severed) return;
     this.#begun = true;
-    const mode = this.#model.get("play");
+    const mode = this.#mode;
     const played = Number(this.#model.get("position_s")) > 0; // in this page before it was reloaded, or in another
     if (played) this.#tell("playing", this.sound.playing);
     else if ((mode === "auto" && !turns.hushed()) || this.#wanted || this.#model.get("playing")) void this.play();
@@ -151,16 +157,17 @@ export class Player extends EventTarget {
     const lacks = this.sound.lacking || (this.sound.empty && !this.arriving);
     if (!lacks || performance.now() - this.#asked_ms < PATIENCE_MS) return;
     this.#asked_ms = performance.now();
-    this.#model.send({ kind: "need" });
+    this.#link.send({ kind: "need" });
   }
 
   async play() {
     this.#failure = "";
     this.#queued = false;
     if (this.sound.empty && this.#from_s > this.duration_s - 0.05) this.#from_s = 0; // it was at its end
+    this.need();
+    if (this.#link.severed && this.sound.empty) return turns.leave(this.#place), this.#fail(GONE);
     const playing = this.sound.play(); // before anything is awaited: only a click's own call may start sound
     turns.leave(this.#place);
-    this.need();
     try {
       await playing;
     } catch (error) {
@@ -184,7 +191,7 @@ export class Player extends EventTarget {
   stop() {
     if (!this.arriving) return this.sound.pause();
     this.sound.pause();
-    this.#model.send({ kind: "stop" });
+    this.#link.send({ kind: "stop" });
     // The message waits behind the running cell where comm messages do; an interrupt does not.
     this.#model.widget_manager?.kernel?.interrupt?.()?.catch((error) => this.#fail(error));
   }
@@ -193,6 +200,7 @@ export class Player extends EventTarget {
   async download() {
     this.#failure = "";
     this.need();
+    if (this.#link.severed && this.sound.empty) return this.#fail(GONE);
     await this.#until(() => !this.sound.empty && !this.sound.lacking);
     const name = String(this.#model.get("file_name")) || "sound.wav";
     const address = URL.createObjectURL(this.sound.wav());
@@ -202,6 +210,7 @@ export class Player extends EventTarget {
 
   close() {
     this.#closed.abort();
+    this.#link.close();
     this.#traits.close();
     turns.leave(this.#place);
     this.sound.release();
@@ -215,6 +224,19 @@ export class Player extends EventTarget {
     turns.leave(this.#place);
     this.sound.pause(); // what still comes does not begin by itself
     this.#changed();
+    if (this.#link.severed) this.dispatchEvent(new Event("abandoned"));
+  }
+
+  /** The kernel has gone: what came is all there is, and nobody waits for more. */
+  #breakOff() {
+    const { sound } = this;
+    this.#traits.close();
+    this.#queued = false;
+    turns.leave(this.#place);
+    if (!sound.whole) sound.pause(); // what is whole needs no kernel
+    if (!sound.empty) sound.finish(Math.round(sound.duration_s * sound.sampleRate));
+    this.#changed();
+    if (this.#views.size === 0) this.dispatchEvent(new Event("abandoned"));
   }
 
   #queue() {
@@ -281,17 +303,7 @@ export class Player extends EventTarget {
    */
   #tell(name, value) {
     if (this.#model.get(name) === value) return;
-    this.#model.set(name, value);
-    this.#model.save_changes();
-  }
-
-  /**
-   * @param {string} event
-   * @param {(...given: any[]) => void} react
-   */
-  #on(event, react) {
-    this.#model.on(event, react);
-    this.#closed.signal.addEventListener("abort", () => this.#model.off(event, react));
+    this.#link.tell({ [name]: value });
   }
 
   /** @param {() => boolean} met */
@@ -329,11 +341,13 @@ export default {
     const player = new Player(model);
     players.set(key, player);
     const leave = showInPlace(key, (place) => show(player, place));
-    return () => {
+    const end = () => {
       leave();
-      players.delete(key);
+      if (players.get(key) === player) players.delete(key);
       player.close();
     };
+    player.addEventListener("abandoned", end);
+    return end;
   },
 
   /** @param {{model: Model, el: HTMLElement}} given */

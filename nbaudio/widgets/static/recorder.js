@@ -12,13 +12,15 @@
 //                     {kind: "accept", take}                it is to be used; without a review right after "end"
 //                     {kind: "drop", take}                  it is not wanted, whether it has ended or not
 //                     {kind: "cancel"}                      nothing is to be used
-//                     {kind: "kernel", action}              "start" or "stop" the kernel's own microphone
+//                     {kind: "kernel", action, ask}         the kernel's own microphone: "start" it, a UUID being this
+//                         start's; "stop" it; "drop" what this start has begun, or "lose" it: see kernel_door.js
 // kernel -> browser   {kind: "start"}, {kind: "stop"}, {kind: "cancel"}   as the buttons do
 //                     {kind: "got", take, duration_s}       the kernel has all of it
+//                     {kind: "answered", ask}               that "start" is done, or could not be
 //
 // The rest are traits. The browser sets state, elapsed_s and level_dbfs while it records, the kernel while it does.
 // Recording belongs to the model: it goes on while views come and go, and stops a second after the last one went. Then,
-// as when a page is closed, nothing more is sent, and the kernel keeps what arrived.
+// as when a page is closed, no more sound is sent, and the kernel keeps what arrived.
 
 import { showInPlace } from "./in_place.js";
 import { RecorderView } from "./recorder_view.js";

@@ -71,7 +71,7 @@ export class RecorderView {
     on(again, "click", () => this.#begin(recording.get("door") === "kernel" ? "kernel" : recording.openDoor));
     on(retry, "click", () => void recording.start());
     on(file, "click", () => this.#files.click());
-    on(kernel, "click", () => recording.kernel("start"));
+    on(kernel, "click", () => recording.startKernel());
     on(cancel, "click", () => recording.cancel());
     on(this.#device, "change", () => recording.use(this.#device.value));
     on(this.#files, "change", () => this.#take(this.#files.files));
@@ -219,7 +219,7 @@ export class RecorderView {
   #begin(door) {
     if (door === "microphone") void this.#recording.start();
     else if (door === "file") this.#files.click();
-    else if (door === "kernel") this.#recording.kernel("start");
+    else if (door === "kernel") this.#recording.startKernel();
   }
 
   /** @param {FileList | null | undefined} files */

@@ -59,6 +59,7 @@ export function duration(seconds) {
 /** @param {Recording} recording */
 function asking(recording) {
   if (recording.get("door") === "file") return `Reading ${recording.file.name} …`;
+  if (recording.get("door") === "kernel") return "The kernel's microphone opens as soon as the kernel is free.";
   return "Opening the microphone. The browser may ask whether this page may use it.";
 }
 

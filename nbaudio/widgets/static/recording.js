@@ -3,6 +3,7 @@
 
 import { Devices } from "./devices.js";
 import { decoded, parts } from "./file_door.js";
+import { KernelDoor } from "./kernel_door.js";
 import { Peak, SILENT_DBFS, levelDbfs } from "./level.js";
 import { Link } from "./link.js";
 import { Microphone } from "./microphone.js";
@@ -23,6 +24,7 @@ const VIEWLESS_MS = 1000; // a cell that is moved takes its view away and gives 
 /** Events: "change" (anything that is shown but the following), "level" (time and level, ten a second). */
 export class Recording extends EventTarget {
   #link;
+  #kernel;
   #closed = new AbortController();
   /** @type {AbortController | undefined} while the microphone is opened, or a file read and sent */
   #trying;
@@ -49,6 +51,7 @@ export class Recording extends EventTarget {
   constructor(model) {
     super();
     this.#link = new Link(model);
+    this.#kernel = new KernelDoor(this.#link, () => this.#changed());
     this.#link.on("change:active", () => this.get("active") || this.#release());
     this.#link.on("change:state", () => this.#follow());
     this.#link.on("change:elapsed_s", () => this.#measure());
@@ -57,6 +60,7 @@ export class Recording extends EventTarget {
     this.#link.addEventListener("severed", () => (this.#release(), this.#changed()));
     this.#devices = new Devices(this.#link, this.#closed.signal);
     this.#liked = this.get("door");
+    addEventListener("pagehide", () => this.#abandon(), { signal: this.#closed.signal }); // it is closed, or loaded again
     this.#link.send({ kind: "ready" });
   }
 
@@ -68,6 +72,7 @@ export class Recording extends EventTarget {
   /** @returns {State} */
   get state() {
     if (this.severed && !this.over) return "lost";
+    if (this.#kernel.unanswered) return this.#kernel.wanted ? "asking" : "idle";
     return this.elsewhere ? "idle" : this.get("state");
   }
 
@@ -77,7 +82,7 @@ export class Recording extends EventTarget {
   }
 
   get over() {
-    return ["done", "cancelled", "lost"].includes(this.get("state"));
+    return ["done", "cancelled", "lost"].includes(this.get("state")) && !this.#kernel.unanswered;
   }
 
   /** Nothing reaches the kernel any more. */
@@ -93,7 +98,7 @@ export class Recording extends EventTarget {
   /** Whether a recording may begin. */
   get free() {
     const waiting = this.state === "idle" || this.state === "review" || this.over;
-    return this.active && waiting && !this.#trying && !this.#microphone;
+    return this.active && waiting && !this.#trying && !this.#microphone && !this.#kernel.unanswered;
   }
 
   /** The door to go through: the one that the cell asks for if it is open, else the first that is. */
@@ -194,7 +199,7 @@ export class Recording extends EventTarget {
 
   /** Ends the recording: it goes on to the review, or to the cell. @param {Reason} reason */
   async stop(reason = "stopped") {
-    if (this.get("door") === "kernel" && this.state === "recording") return this.kernel("stop");
+    if (this.get("door") === "kernel" && ["asking", "recording"].includes(this.state)) return this.#kernel.stop();
     if (this.#trying && !this.#microphone) return this.#giveUp();
     const microphone = this.#microphone;
     if (!microphone || this.#ending) return;
@@ -215,6 +220,7 @@ export class Recording extends EventTarget {
     if (!this.active || this.over) return;
     this.#release();
     this.#drop();
+    this.#kernel.wanted = false;
     this.#link.send({ kind: "cancel" });
     this.#link.tell({ state: "cancelled", trouble: "" });
   }
@@ -227,14 +233,12 @@ export class Recording extends EventTarget {
     this.#link.tell({ state: "done", trouble: "" });
   }
 
-  /** The kernel's own microphone. @param {"start" | "stop"} action */
-  kernel(action) {
-    if (action === "start") {
-      if (!this.free) return;
-      this.#drop();
-      this.#link.tell({ door: "kernel", trouble: "" });
-    }
-    this.#link.send({ kind: "kernel", action });
+  /** Records from the kernel's own microphone. */
+  startKernel() {
+    if (!this.free && !this.#kernel.letGo) return;
+    this.#drop();
+    this.#link.tell({ door: "kernel", trouble: "" });
+    this.#kernel.start();
   }
 
   /** Which microphone the next recordings use. @param {string} id  "" is the browser's default */
@@ -246,7 +250,7 @@ export class Recording extends EventTarget {
   enter() {
     if (this.#views++ > 0) return false;
     const now = this.get("auto_start") && this.active && this.get("state") === "idle";
-    if (now) void (this.#liked === "kernel" ? this.kernel("start") : this.start());
+    if (now) void (this.#liked === "kernel" ? this.startKernel() : this.start());
     return true;
   }
 
@@ -343,10 +347,12 @@ export class Recording extends EventTarget {
     this.#ending = false;
   }
 
-  /** What was said is neither used nor thrown away: the kernel finds that no more comes, and keeps it. */
+  /** What was said is neither used nor thrown away: the kernel is told, or finds, that no more comes, and keeps it. */
   #abandon() {
+    this.#kernel.leave();
     if (this.#take && this.#microphone) this.#release();
     else if (this.#trying) this.#giveUp();
+    this.#changed();
   }
 
   /**
@@ -366,16 +372,18 @@ export class Recording extends EventTarget {
   /** The kernel has changed the state: it knows better. */
   #follow() {
     const state = this.get("state");
+    this.#kernel.follow();
     if (!this.#link.telling && state !== "asking" && state !== "recording") this.#release();
     this.#changed();
   }
 
   /** @param {any} message */
   #obey(message) {
-    if (message.kind === "start") void this.start();
+    if (message.kind === "start" && this.#views > 0) void this.start();
     else if (message.kind === "stop") void this.stop();
     else if (message.kind === "cancel") this.cancel();
     else if (message.kind === "got") this.#got = message.take;
+    else if (message.kind === "answered") this.#kernel.answer(message.ask);
   }
 
   /** Players are silent while somebody speaks: the microphone would hear them. @param {boolean} speaking */

@@ -105,7 +105,7 @@ export class RecordingControls {
 
   /** @param {File} file */
   take(file) {
-    void this.#chat.recording?.choose(file);
+    this.#chat.talkBy(file);
   }
 
   get #state() {

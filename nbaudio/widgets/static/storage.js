@@ -8,3 +8,16 @@ export function storage() {
     return undefined;
   }
 }
+
+/**
+ * Keeps it for the next page, where there is room.
+ * @param {string} name
+ * @param {string} text
+ */
+export function remember(name, text) {
+  try {
+    storage()?.setItem(name, text);
+  } catch {
+    // It is full, or closed to this page: then the next page does without.
+  }
+}
