@@ -59,7 +59,7 @@ def test_options_become_those_of_the_session(talk: Talk, magics: NbAudioMagics) 
     assert widget.chat is nba.chat("french")
     assert (widget.voice, widget.hold_to_talk, widget.aloud) == ("coral", True, False)
     made: list[Any] = []
-    widget._talk.open = lambda make: made.append(make(None))  # type: ignore[method-assign]
+    widget._talk.open = lambda make, _: made.append(make(None))  # type: ignore[method-assign]
     widget.voice = "ash"  # chosen on the page
     widget.begin_talking()
     options = made[0].options
@@ -72,7 +72,7 @@ def test_where_the_server_says_when_a_turn_is_over(talk: Talk) -> None:
     made: list[Any] = []
     widget = talk("--semantic --once")
     assert widget.chat is not nba.chat()
-    widget._talk.open = lambda make: made.append(make(None))  # type: ignore[method-assign]
+    widget._talk.open = lambda make, _: made.append(make(None))  # type: ignore[method-assign]
     widget.begin_talking()
     assert made[0].options.turn_detection == {"type": "semantic_vad"}
 
