@@ -148,7 +148,8 @@ def test_the_next_page_knows_who_was_late(opened: Open) -> None:
         return [sound.underruns, sound.first_sound_ms - sound.first_piece_ms];
     }"""
     late = opened()
-    underruns, _ = late.evaluate(heard, ["a", "late on the page before", 250])
+    # Later than below: where a busy machine begins to sound late by itself, that is a lead as well.
+    underruns, _ = late.evaluate(heard, ["a", "late on the page before", 340])
     assert underruns >= 1
     late.close()
 
