@@ -112,7 +112,7 @@ class TestResults:
             __repr__ = __str__
 
         deep: list[Any] = []
-        for _ in range(5_000):
+        for _ in range(100_000):
             deep = [deep]
 
         def mute() -> Any:
