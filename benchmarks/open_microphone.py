@@ -3,7 +3,7 @@
     python benchmarks/open_microphone.py                # ten minutes
     python benchmarks/open_microphone.py --watched      # with developer tools, to see what they cost
 
-While somebody drives a browser and sees each of its messages, it grows by 6 to 70 MB a minute. So Playwright begins the
+While somebody drives a browser and sees each of its messages, its memory grows for that. So Playwright begins the
 session of `nba.VoiceChat(realtime=True)`, lets go of the browser, and takes hold of it again at the end, where a
 question must be heard and answered. The microphone is that of a still room.
 
